@@ -1,0 +1,1 @@
+"""The trusted half of running student code."""

@@ -1,0 +1,78 @@
+"""From a question to a namespace: the checkpoints of one executed notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from grader.assignment import Limits
+from grader.execution.namespace import Namespace
+from grader.execution.probe import CheckpointLost, Probe, is_pid
+from grader.execution.runner import Execution
+from grader.execution.sandbox import Sandbox
+
+
+class Replacement:
+    """Definitions of the reference that take the place of a notebook's own."""
+
+    def __init__(self, source: str, names: Sequence[str]) -> None:
+        self.source = source
+        self.names = list(names)
+
+    def apply(self, probe: Probe) -> None:
+        probe.ask("define", source=self.source, names=self.names)
+
+
+class Checkpoints:
+    """The checkpoints that one run left in its sandbox."""
+
+    def __init__(self, sandbox: Sandbox, execution: Execution, limits: Limits) -> None:
+        self.sandbox = sandbox
+        self.execution = execution
+        self.limits = limits
+
+    def namespace(self, question: str, seed: int, replacement: Replacement | None = None) -> Namespace:
+        """The notebook after the cells of `question`; with `replacement`, changed before anything is asked."""
+        return Namespace(lambda: self._probe(self._path(self.execution.after, question), seed, replacement))
+
+    def rerun(
+        self, question: str, seed: int, replacement: Replacement, sources: Sequence[str], records: Sequence[str]
+    ) -> Path:
+        """Run the question's cells again from the state before them, changed by `replacement`; freeze the result.
+
+        Raises StudentError when the cells do not come to an end.
+        """
+        limits = self.limits
+        before = self._path(self.execution.before, question)
+        probe = Probe(self.sandbox, before, limits.rerun_cpu_seconds, limits.cell_wall_seconds, seed)
+        try:
+            replacement.apply(probe)
+            probe.ask("run_cells", sources=list(sources), record=list(records))
+            path = self.sandbox.path("checkpoint")
+            pid = probe.ask("checkpoint", path=str(path))
+            if is_pid(pid):
+                self.sandbox.kept.add(pid)
+            return path
+        finally:
+            probe.close()
+
+    def namespace_at(self, path: Path, seed: int) -> Namespace:
+        """The state that `rerun` has frozen."""
+        return Namespace(lambda: self._probe(path, seed, None))
+
+    def _probe(self, path: Path, seed: int, replacement: Replacement | None) -> Probe:
+        limits = self.limits
+        probe = Probe(self.sandbox, path, limits.check_cpu_seconds, limits.check_wall_seconds, seed)
+        if replacement is not None:
+            try:
+                replacement.apply(probe)
+            except BaseException:
+                probe.close()
+                raise
+        return probe
+
+    def _path(self, paths: dict[str, Path], question: str) -> Path:
+        try:
+            return paths[question]
+        except KeyError:
+            raise CheckpointLost(f"the notebook was not run up to question {question}") from None

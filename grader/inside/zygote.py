@@ -1,0 +1,281 @@
+"""PID 1 of the sandbox: imports what the assignment needs, once, then forks a kernel for each submission.
+
+It obeys one socket, which it inherits and which no child keeps. It runs no student code and is not
+dumpable, so that no child can read its memory or trace it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import importlib
+import itertools
+import os
+import resource
+import shutil
+import signal
+import socket
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, NoReturn
+
+from grader.inside import frames
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+IPC_RMID = 0
+KEYCTL_CLEAR = 7
+KEYRINGS = (-3, -4, -5)
+"""The session's and the user's: what is put there outlives the process that did it."""
+SYS_KEYCTL = {"x86_64": 250, "aarch64": 219}
+KERNEL_MODULES = (
+    "ipykernel.kernelapp",
+    "ipykernel.ipkernel",
+    "ipykernel.zmqshell",
+    "ipykernel.debugger",
+    "ipykernel.subshell_manager",
+    "IPython.core.completer",
+    "IPython.core.magics",
+    "IPython.core.pylabtools",
+    "matplotlib_inline.backend_inline",
+    "matplotlib_inline.config",
+    "jedi",
+    "grader.inside.kernel",
+)
+"""What a kernel imports sooner or later: forking is faster than importing."""
+
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def main() -> None:
+    descriptor, user = int(sys.argv[1]), int(sys.argv[2])
+    control = socket.socket(fileno=descriptor)
+    if user:
+        become(user)
+    set_dumpable(False)
+    # Set here, since becoming another user has undone what bubblewrap could have set.
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    settings: dict[str, Any] = frames.receive(control)
+    try:
+        preload(settings["preload"])
+    except BaseException as error:
+        frames.send(control, {"error": f"{type(error).__name__}: {error}", "detail": traceback.format_exc()})
+        return
+    frames.send(control, {"ready": True})
+    folder = os.open(settings["run_folder"], os.O_PATH | os.O_DIRECTORY)
+    socket.send_fds(control, [b"\0"], [folder])
+    os.close(folder)
+    with contextlib.suppress(frames.ConnectionLost):
+        Zygote(control, settings).obey()
+
+
+def become(user: int) -> None:
+    """Give up root for good. The user is nobody else's, so its process limit counts this sandbox alone."""
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+
+
+def set_dumpable(dumpable: bool) -> None:
+    libc.prctl(PR_SET_DUMPABLE, int(dumpable), 0, 0, 0)
+
+
+def preload(modules: list[str]) -> None:
+    # The debugger would listen on a port and slows every start down.
+    sys.modules["debugpy"] = None  # type: ignore[assignment]
+    for name in modules:
+        importlib.import_module(name)
+    for name in KERNEL_MODULES:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            if name.startswith("grader."):
+                raise
+    if "torch" in sys.modules:
+        # Threads do not survive a fork: with more than one, a child would wait for them for ever.
+        sys.modules["torch"].set_num_threads(1)
+    gc.collect()
+    gc.freeze()
+
+
+class Zygote:
+    """Carries out the requests of the trusted side, one at a time."""
+
+    def __init__(self, control: socket.socket, settings: dict[str, Any]) -> None:
+        self.control = control
+        self.settings = settings
+        self.nature = nature()
+        self.ended: dict[int, int] = {}
+
+    def obey(self) -> NoReturn:
+        while True:
+            request = frames.receive(self.control)
+            operation = getattr(self, f"do_{request.pop('do')}")
+            self.reap()
+            try:
+                reply = {"value": operation(**request)}
+            except Exception as error:
+                reply = {"error": f"{type(error).__name__}: {error}", "detail": traceback.format_exc()}
+            frames.send(self.control, reply)
+
+    def reap(self) -> None:
+        """Collect every dead child, orphans included: all of them are children of PID 1 in the end."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self.ended[pid] = os.waitstatus_to_exitcode(status)
+
+    def do_kernel(self, connection: dict[str, Any], seed: int) -> int:
+        """Fork a kernel; returns its process number, as seen in here."""
+        if nature() != self.nature:
+            # Any process of the same user may do that to PID 1, and every later kernel would inherit it.
+            raise RuntimeError("an earlier notebook has changed the limits or the priority of the sandbox")
+        pid = os.fork()
+        if pid == 0:
+            try:
+                self.control.close()
+                self.confine()
+                from grader.inside.kernel import run_kernel
+
+                run_kernel(connection, seed, self.settings["output_bytes"], self.settings["display_bytes"])
+            except BaseException:
+                traceback.print_exc(file=sys.__stderr__)
+            finally:
+                os._exit(71)
+        self.ended.pop(pid, None)
+        return pid
+
+    def confine(self) -> None:
+        """Limits that hold for the kernel and all that it forks; hard ones, so no way back."""
+        os.setsid()
+        set_dumpable(True)
+        limits = {
+            resource.RLIMIT_AS: self.settings["memory_bytes"],
+            resource.RLIMIT_NPROC: self.settings["processes"],
+            resource.RLIMIT_FSIZE: self.settings["disk_bytes"],
+            resource.RLIMIT_CORE: 0,
+            resource.RLIMIT_MEMLOCK: 0,
+            resource.RLIMIT_MSGQUEUE: 0,
+            resource.RLIMIT_NOFILE: 1024,
+        }
+        for limit, value in limits.items():
+            resource.setrlimit(limit, (value, value))
+        os.chdir(self.settings["home"])
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(null, descriptor)
+
+    def do_poll(self, pid: int) -> int | None:
+        """The exit code (negative: the signal) of a kernel that has ended, or None."""
+        return self.ended.get(pid)
+
+    def do_signal(self, pid: int, number: int) -> None:
+        if pid > 1:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def do_cpu_seconds(self) -> dict[int, float]:
+        """CPU time of each process in here, with that of its dead children."""
+        tick = os.sysconf("SC_CLK_TCK")
+        seconds = {}
+        for pid in self.processes():
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+                seconds[pid] = sum(int(field) for field in fields[11:15]) / tick
+        return seconds
+
+    def do_spare(self, pids: list[int]) -> int:
+        """Kill all but these; returns how many are left over, which is 0 unless they fork faster than they die."""
+        wanted = {1, os.getpid(), *pids}
+        for _ in range(200):
+            others = [pid for pid in self.processes() if pid not in wanted]
+            if not others:
+                return 0
+            for number in (signal.SIGSTOP, signal.SIGKILL):
+                for pid in others:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, number)
+            self.reap_killed(others)
+        return len(others)
+
+    def reap_killed(self, pids: list[int]) -> None:
+        for pid in pids:
+            with contextlib.suppress(OSError):
+                _, status = os.waitpid(pid, 0)
+                self.ended[pid] = os.waitstatus_to_exitcode(status)
+
+    def processes(self) -> list[int]:
+        """Everything alive in here but PID 1."""
+        return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1" and not _is_zombie(name)]
+
+    def do_sweep(self) -> None:
+        """Kill everything else in here, collect it, and empty what can be written: as if nobody had been here."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.waitpid(-1, 0)
+        self.ended.clear()
+        for folder in self.settings["writable"]:
+            empty(Path(folder))
+        remove_shared_memory()
+        clear_keyrings()
+
+
+def nature() -> list[Any]:
+    """What a process hands on to its children, and what other processes of its user can change."""
+    names = [name for name in dir(resource) if name.startswith("RLIMIT_")]
+    limits = [resource.getrlimit(getattr(resource, name)) for name in names]
+    schedule = [os.sched_getscheduler(0), os.sched_getparam(0).sched_priority, sorted(os.sched_getaffinity(0))]
+    return [limits, schedule, os.getpriority(os.PRIO_PROCESS, 0)]
+
+
+def remove_shared_memory() -> None:
+    """Remove System V's shared memory, semaphores and message queues, which outlive their processes."""
+    removers = {
+        "shm": lambda number: libc.shmctl(number, IPC_RMID, None),
+        "sem": lambda number: libc.semctl(number, 0, IPC_RMID),
+        "msg": lambda number: libc.msgctl(number, IPC_RMID, None),
+    }
+    for kind, remove in removers.items():
+        with contextlib.suppress(OSError), open(f"/proc/sysvipc/{kind}") as table:
+            for line in itertools.islice(table, 1, None):
+                remove(int(line.split()[1]))
+
+
+def clear_keyrings() -> None:
+    number = SYS_KEYCTL.get(os.uname().machine)
+    if number is not None:
+        for keyring in KEYRINGS:
+            libc.syscall(number, KEYCTL_CLEAR, keyring)
+
+
+def _is_zombie(pid: str) -> bool:
+    """Dead, and not yet waited for by its parent: nothing can or need be done about it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
+    except (OSError, IndexError):
+        return True
+
+
+def empty(folder: Path) -> None:
+    """Delete all that is in `folder`, also what was made undeletable by its mode."""
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            # A folder that was made unreadable hides what is in it until its mode is changed.
+            os.chmod(entry.path, 0o700)
+            for parent, folders, _ in os.walk(entry.path):
+                for path in (os.path.join(parent, name) for name in folders):
+                    if not os.path.islink(path):
+                        os.chmod(path, 0o700)
+            shutil.rmtree(entry.path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                os.unlink(entry.path)

@@ -1,0 +1,150 @@
+"""What grading one submission yields: plain data, written to disk in one piece."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+CheckStatus = Literal["passed", "failed", "review", "carried forward", "missing"]
+QuestionStatus = Literal["passed", "failed", "review", "carried forward", "missing", "to be marked"]
+
+WORST_FIRST: tuple[CheckStatus, ...] = ("review", "failed", "missing", "carried forward", "passed")
+"""The order in which the statuses of checks decide the status of their question."""
+
+
+class CheckResult(msgspec.Struct, kw_only=True):
+    """The outcome of one check. `points` is None while a person has to look (*review*)."""
+
+    name: str
+    title: str
+    """The first paragraph of the check's docstring: what the student reads."""
+    points: float | None
+    max_points: float
+    status: CheckStatus
+    message: str = ""
+    """For the student. Empty where there is nothing to say."""
+    detail: str = ""
+    """For staff: the traceback of a check that broke, or of a harness error. Never shown to a student."""
+    seconds: float = 0.0
+
+
+class QuestionResult(msgspec.Struct, kw_only=True):
+    """One question: its answer's place in the notebook, and its checks.
+
+    `points` is None where nothing is known yet: a text question to be marked, or a code question
+    all of whose checks are in review.
+    """
+
+    id: str
+    title: str
+    kind: Literal["code", "text"]
+    points: float | None
+    max_points: float
+    status: QuestionStatus
+    cells: list[int]
+    """Indices into the submission's own list of cells, counted from 0."""
+    checks: list[CheckResult] = []
+    found_by: str = ""
+    """How the answer was located: "id", "label", "name", or "" where none was found."""
+    notes: list[str] = []
+    """For the student: remarks about this answer (cell stopped, answer found in an odd place, ...)."""
+    criteria: str = ""
+    """Marking criteria, for readers."""
+
+
+class SubmissionResult(msgspec.Struct, kw_only=True):
+    """Everything known about one submission after grading."""
+
+    submission: str
+    """The name of the submission's file, without its suffix; also its folder in the results."""
+    file: str
+    """The path as given."""
+    status: Literal["graded", "unreadable", "error"] = "graded"
+    """*unreadable*: the file is at fault. *error*: the harness is, and a person must look."""
+    message: str = ""
+    """One line: what is wrong, where the status is not *graded*."""
+    points: float = 0.0
+    """The sum of all points known so far."""
+    max_points: float = 0.0
+    code_points: float = 0.0
+    code_max_points: float = 0.0
+    points_to_mark: float = 0.0
+    """Points of the text questions that nobody has marked yet."""
+    points_in_review: float = 0.0
+    """Points of checks that a person must decide."""
+    questions: list[QuestionResult] = []
+    notes: list[str] = []
+    """About the whole notebook: kernel restarted, output cut, ..."""
+    seed: int = 0
+    """Every random input of every check follows from it: the same seed repeats the grading."""
+    assignment: str = ""
+    grader_version: str = ""
+    timings: dict[str, float] = {}
+    """Seconds of wall time by stage."""
+    detail: str = ""
+    """For staff: the traceback, where the status is *error*."""
+
+    def question(self, id: str) -> QuestionResult:
+        for question in self.questions:
+            if question.id == id:
+                return question
+        raise KeyError(id)
+
+
+def total(result: SubmissionResult) -> None:
+    """Fill in the sums of `result` from its questions."""
+    result.points = result.max_points = result.code_points = result.code_max_points = 0.0
+    result.points_to_mark = result.points_in_review = 0.0
+    for question in result.questions:
+        result.max_points += question.max_points
+        result.points += question.points or 0.0
+        if question.kind == "code":
+            result.code_max_points += question.max_points
+            result.code_points += question.points or 0.0
+        elif question.points is None:
+            result.points_to_mark += question.max_points
+        result.points_in_review += sum(c.max_points for c in question.checks if c.points is None)
+
+
+def format_points(points: float | None) -> str:
+    """Points as people write them: `2`, `1.5`, and a dash where they are not known."""
+    return "–" if points is None else f"{points:g}"
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Write a whole file or nothing: a reader, or a crash, never sees half of it."""
+    data = content.encode() if isinstance(content, str) else content
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes files private; results are read by others as any other file is.
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_result(folder: Path, result: SubmissionResult) -> Path:
+    """Store `result` as `folder/result.json`."""
+    path = folder / "result.json"
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(result), indent=1))
+    return path
+
+
+def read_result(path: Path) -> SubmissionResult:
+    return msgspec.json.decode(path.read_bytes(), type=SubmissionResult)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,240 @@
+"""The checks of a rubric, found and validated by pytest's own collection."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from grader.assignment import Assignment, RubricError, shown
+
+MARK = "question"
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One test function with its question mark; all its parametrised cases together."""
+
+    name: str
+    """`test_file.py::test_name`, and `[case]` where the case has a mark of its own."""
+    question: str
+    points: float
+    title: str
+
+
+def check_of(item: pytest.Item) -> Check | None:
+    """The check that a test belongs to; None where its mark is missing or malformed."""
+    # A case's own mark stands behind that of its function in pytest's order, and is the nearer one all the same.
+    own = [mark for mark in getattr(getattr(item, "callspec", None), "marks", ()) if mark.name == MARK]
+    mark = own[0] if own else item.get_closest_marker(MARK)
+    if mark is None or len(mark.args) != 1 or not isinstance(mark.args[0], str) or mark.kwargs.keys() - {"points"}:
+        return None
+    points = mark.kwargs.get("points", 1)
+    if not isinstance(points, (int, float)) or isinstance(points, bool):
+        return None
+    return Check(item.nodeid if own else _function(item), mark.args[0], float(points), title_of(item))
+
+
+def _function(item: pytest.Item) -> str:
+    """The name of a test without its case; both may have brackets of their own."""
+    parent = item.parent.nodeid if item.parent is not None else ""
+    return f"{parent}::{getattr(item, 'originalname', item.name)}"
+
+
+def title_of(item: pytest.Item) -> str:
+    """The first paragraph of the docstring, on one line."""
+    text = inspect.getdoc(getattr(item, "function", None)) or ""
+    return " ".join(text.partition("\n\n")[0].split())
+
+
+def load_checks(assignment: Assignment) -> tuple[Check, ...]:
+    """All checks of the rubric, in order. RubricError names every fault at once."""
+    collection = _Collection(assignment.folder)
+    run_pytest(assignment.folder, [collection], "--collect-only")
+    faults = list(collection.faults)
+    checks: dict[str, Check] = {}
+    for item in collection.items:
+        faults += _faults_of_item(item, assignment.folder)
+        check = check_of(item)
+        if check is not None:
+            checks[check.name] = check
+    faults += _faults_of_checks(assignment, checks.values())
+    if not collection.faults:
+        # The checks of a file that cannot be imported are not known: nothing adds up without them.
+        faults += _faults_of_points(assignment, checks.values())
+    if faults:
+        raise RubricError(list(dict.fromkeys(faults)))
+    return tuple(checks.values())
+
+
+def run_pytest(folder: Path, plugins: list[object], *options: str) -> None:
+    """Run pytest on a rubric folder, in this process and without its terminal report.
+
+    No configuration of a project around the folder applies, and no plugin that happens to be installed.
+    What ends pytest itself is raised again, KeyboardInterrupt for one, which pytest would swallow.
+    """
+    arguments = [
+        str(folder),
+        f"--rootdir={folder}",
+        "--config-file=/dev/null",
+        "--import-mode=importlib",
+        "--capture=no",
+        "--disable-warnings",
+        *("-p no:" + name for name in ("cacheprovider", "junitxml", "doctest", "pastebin", "faulthandler", "logging")),
+        *options,
+    ]
+    end = _End()
+    text = io.StringIO()
+    with _apart(folder), contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
+        code = pytest.main(arguments, plugins=[*plugins, end])
+    if isinstance(end.error, (SystemExit, pytest.exit.Exception)):
+        raise RubricError([f"{shown(folder)}: a check file ends the program ({_place(end.error, folder)})"])
+    if end.error is not None:
+        raise end.error
+    if code in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
+        raise RubricError([f"{shown(folder)}: the checks cannot be read: {_last_word(text.getvalue())}"])
+
+
+@contextlib.contextmanager
+def _apart(folder: Path) -> Iterator[None]:
+    """Checks import the modules beside them; two rubrics may both have a module `helpers`: none is left behind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        patch.delenv("PYTEST_ADDOPTS", raising=False)
+        patch.delenv("PYTEST_PLUGINS", raising=False)
+        path = list(sys.path)
+        sys.path.insert(0, str(folder))
+        try:
+            yield
+        finally:
+            sys.path[:] = path
+            for name, module in list(sys.modules.items()):
+                file = getattr(module, "__file__", None)
+                if file is not None and Path(file).is_relative_to(folder):
+                    del sys.modules[name]
+
+
+class _End:
+    """Remembers what ended pytest before its time."""
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self.error = excinfo.value
+
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+        self.error = excinfo.value
+        return True
+
+
+def _last_word(text: str) -> str:
+    """Of what pytest prints about an error, the line that says which."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    errors = [line.removeprefix("E") for line in lines if line.startswith("E  ")]
+    return (errors or lines or ["pytest does not say why"])[-1].strip()[:500]
+
+
+def _place(error: BaseException, folder: Path) -> str:
+    """Where in the rubric an exception came from: `line 3: NameError: ...`."""
+    if isinstance(error, SyntaxError):
+        return f"line {error.lineno}: {type(error).__name__}: {error.msg}"
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(folder)]
+    what = f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
+    return f"line {lines[-1]}: {what}" if lines else what
+
+
+class _Collection:
+    """Keeps what pytest collects, and what it could not."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.items: list[pytest.Item] = []
+        self.faults: list[str] = []
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        register_mark(config)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.skipped:
+            self.faults.append(f"{shown(self.folder / report.nodeid)}: is skipped as a whole")
+
+    def pytest_exception_interact(
+        self, node: pytest.Collector, call: pytest.CallInfo[object], report: pytest.CollectReport
+    ) -> None:
+        assert call.excinfo is not None
+        # pytest raises an error of its own, with a long text, from the one that says what is wrong.
+        error = call.excinfo.value.__cause__ or call.excinfo.value
+        self.faults.append(f"{shown(self.folder / node.nodeid)}: cannot be imported: {_place(error, self.folder)}")
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.items = session.items
+
+    # The names that a check may ask for; run_checks has the fixtures themselves.
+    @pytest.fixture
+    def student(self) -> None: ...
+    @pytest.fixture
+    def reference(self) -> None: ...
+    @pytest.fixture
+    def seed(self) -> None: ...
+    @pytest.fixture
+    def rng(self) -> None: ...
+
+
+def register_mark(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"{MARK}(id, points=1): the question that a check belongs to, and its worth")
+
+
+def _faults_of_item(item: pytest.Item, folder: Path) -> list[str]:
+    where = shown(folder / _function(item))
+    faults = []
+    if check_of(item) is None:
+        faults.append(f'{where}: needs a mark of the form @pytest.mark.question("1.3.a", points=1)')
+    if not title_of(item):
+        faults.append(f"{where}: needs a docstring; it is what the student reads")
+    info = getattr(item, "_fixtureinfo", None)
+    for name in info.names_closure if info is not None else ():
+        if name not in info.name2fixturedefs and name != "request":
+            faults.append(
+                f"{where}: there is no fixture {name!r}; the rubric's own are student, reference, seed and rng"
+            )
+    return faults
+
+
+def _faults_of_checks(assignment: Assignment, checks: Iterable[Check]) -> list[str]:
+    faults = []
+    known = {question.id: question for question in assignment.questions}
+    for check in checks:
+        where = shown(assignment.folder / check.name)
+        if check.question not in known:
+            faults.append(f"{where}: there is no question {check.question} in rubric.toml")
+        elif known[check.question].kind == "text":
+            faults.append(f"{where}: question {check.question} is a text, marked by a person: it can have no checks")
+        if not check.points >= 0 or (check.points * 2) % 1:
+            faults.append(f"{where}: {check.points:g} points; points are not negative, in steps of 0.5")
+    return faults
+
+
+def _faults_of_points(assignment: Assignment, checks: Iterable[Check]) -> list[str]:
+    faults = []
+    sums: dict[str, float] = {}
+    for check in checks:
+        sums[check.question] = sums.get(check.question, 0.0) + check.points
+    path = shown(assignment.folder / "rubric.toml")
+    for question in assignment.questions:
+        if question.kind != "code":
+            continue
+        if question.id not in sums:
+            faults.append(f"{path}: question {question.id} has no checks")
+        elif sums[question.id] != question.points:
+            faults.append(
+                f"{path}: question {question.id} is worth {question.points:g} points "
+                f"but its checks add up to {sums[question.id]:g}"
+            )
+    return faults

@@ -1,0 +1,93 @@
+"""How a check ends, and what a student is told about it."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from typing import NoReturn
+
+import msgspec
+import pytest
+
+from grader.execution.probe import CheckpointLost, Frame, MissingName, StudentError
+from grader.execution.sandbox import SandboxError
+from grader.results import CheckStatus
+
+MAX_MESSAGE = 4000
+
+PYTEST_WORDS = ("assert ", "DID NOT RAISE", "Regex pattern did not match")
+"""How messages begin that pytest makes up where the check's author wrote none."""
+
+
+class Review(Exception):
+    """Raised by a check whose evidence is not conclusive: a person decides."""
+
+
+def review(why: str) -> NoReturn:
+    """End the check as *review*: neither passed nor failed, a person must look. `why` is shown to both."""
+    raise Review(why)
+
+
+class ReferenceFailed(Exception):
+    """The reference raised an exception where a check asked it: nothing is known about the student's answer."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    status: CheckStatus
+    message: str = ""
+    detail: str = ""
+
+
+NameCell = Callable[[str], str]
+"""From a file name in a student's traceback to what the student calls it: `cell 12`."""
+
+
+def outcome_of(error: BaseException | None, promise: str, name_cell: NameCell) -> Outcome:
+    """The outcome of a check that ended with `error`. SandboxError is raised again: it is no outcome.
+
+    `promise` is the check's docstring, which is what failed where the check says nothing more.
+    """
+    match error:
+        case None:
+            return Outcome("passed")
+        case SandboxError() | KeyboardInterrupt():
+            raise error
+        case MissingName():
+            return Outcome("failed", f"`{error.name}` is not defined after the cells of this question have run.")
+        case StudentError():
+            return Outcome("failed", explain(error, name_cell))
+        case AssertionError() | pytest.fail.Exception():
+            return Outcome("failed", _short(assertion_message(error) or f"This does not hold: {promise}"))
+        case Review():
+            return Outcome("review", _short(str(error)))
+        case CheckpointLost():
+            return Outcome("review", "A person must look at this answer: its check could not be run.", str(error))
+    return Outcome(
+        "review",
+        "A person must look at this answer: its check could not be completed.",
+        "".join(traceback.format_exception(error))[-20_000:],
+    )
+
+
+def assertion_message(error: BaseException) -> str:
+    """What the check's author wrote, without pytest's analysis of the assert statement."""
+    text = str(error)
+    if text.startswith(PYTEST_WORDS):
+        return ""
+    return text.partition("\nassert ")[0].strip()
+
+
+def explain(error: StudentError, name_cell: NameCell) -> str:
+    """A student's exception with its traceback, by cell and line."""
+    lines = [_short(str(error))]
+    lines += [f"  {_place(frame, name_cell)}" for frame in error.frames]
+    return "\n".join(lines)
+
+
+def _place(frame: Frame, name_cell: NameCell) -> str:
+    function = f", in {frame.function}" if frame.function != "<module>" else ""
+    return f"{name_cell(frame.file)}, line {frame.line}{function}: {frame.source}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_MESSAGE else text[:MAX_MESSAGE] + " …"

@@ -1,0 +1,192 @@
+"""Running the checks of a rubric on one submission, and carrying errors forward."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from grader.assignment import Assignment, Question
+from grader.execution.namespace import Namespace
+from grader.execution.sandbox import SandboxError
+from grader.results import CheckResult, CheckStatus
+from grader.rubric.checks import Check, check_of, register_mark, run_pytest
+from grader.rubric.outcomes import Outcome, outcome_of
+
+if TYPE_CHECKING:
+    import numpy
+
+SEVEREST_FIRST: tuple[CheckStatus, ...] = ("failed", "review", "missing", "passed")
+"""Of the cases of one check: one that clearly failed decides, whatever is unclear elsewhere."""
+
+
+class Notebooks(Protocol):
+    """Where namespaces come from; grading has one for each submission."""
+
+    def student(self, question: str, seed: int, carry: Sequence[Question]) -> Namespace:
+        """The submission at this question; with `carry`, after the names of these questions are the reference's."""
+        ...
+
+    def reference(self, question: str, seed: int) -> Namespace: ...
+
+    def carried_names(self, question: str, lost: Sequence[Question]) -> list[str]:
+        """Those names of the questions `lost` that `student(question, ...)` would replace."""
+        ...
+
+    def is_missing(self, question: str) -> bool: ...
+
+    def name_cell(self, file: str) -> str: ...
+
+
+def run_checks(
+    assignment: Assignment, checks: Sequence[Check], notebooks: Notebooks, seed: int
+) -> dict[str, list[CheckResult]]:
+    """The results of all checks by question. Raises SandboxError: then nothing is known, and all is to be repeated."""
+    session = _Session(assignment, checks, notebooks, seed)
+    run_pytest(assignment.folder, [session])
+    return session.results
+
+
+def seed_of(seed: int, check: str) -> int:
+    """A seed of its own for each check, so that adding one does not change what the others draw."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {check}".encode()).digest()[:7], "big")
+
+
+class _Session:
+    """The pytest plugin of one run: fixtures, the loop over the checks, their outcomes."""
+
+    def __init__(self, assignment: Assignment, checks: Sequence[Check], notebooks: Notebooks, seed: int) -> None:
+        self.assignment = assignment
+        self.checks = checks
+        self.notebooks = notebooks
+        self.run_seed = seed
+        self.carry: Sequence[Question] = ()
+        self.items: dict[str, list[pytest.Item]] = {}
+        self.error: BaseException | None = None
+        self.results: dict[str, list[CheckResult]] = {question.id: [] for question in assignment.questions}
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        register_mark(config)
+
+    @pytest.fixture
+    def seed(self, request: pytest.FixtureRequest) -> int:
+        return seed_of(self.run_seed, self.check(request).name)
+
+    @pytest.fixture
+    def rng(self, seed: int) -> numpy.random.Generator:
+        import numpy
+
+        return numpy.random.default_rng(seed)
+
+    @pytest.fixture
+    def student(self, request: pytest.FixtureRequest, seed: int) -> Iterator[Namespace]:
+        namespace = self.notebooks.student(self.check(request).question, seed, self.carry)
+        yield namespace
+        namespace._close()
+
+    @pytest.fixture
+    def reference(self, request: pytest.FixtureRequest, seed: int) -> Iterator[Namespace]:
+        namespace = self.notebooks.reference(self.check(request).question, seed)
+        yield namespace
+        namespace._close()
+
+    def check(self, request: pytest.FixtureRequest) -> Check:
+        check = check_of(request.node)
+        assert check is not None  # load_checks has refused a rubric with such a test
+        return check
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        for item in session.items:
+            check = check_of(item)
+            assert check is not None
+            self.items.setdefault(check.name, []).append(item)
+        for check in self.checks:
+            self.results[check.question].append(self.result(check))
+        # The reference's code enters the sandbox only now that everything has been asked without it.
+        for question in self.assignment.questions:
+            self.carry_forward(question)
+        return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+        if call.excinfo is not None and self.error is None:
+            self.error = call.excinfo.value
+
+    def result(self, check: Check) -> CheckResult:
+        start = time.perf_counter()
+        if self.notebooks.is_missing(check.question):
+            outcome = Outcome("missing", "No answer was found.")
+        else:
+            outcome = self.run(check)
+        return CheckResult(
+            name=check.name,
+            title=check.title,
+            points=_points(outcome, check),
+            max_points=check.points,
+            status=outcome.status,
+            message=outcome.message,
+            detail=outcome.detail,
+            seconds=time.perf_counter() - start,
+        )
+
+    def run(self, check: Check) -> Outcome:
+        """The severest outcome of the check's cases, with the message of the first of these."""
+        outcomes = [self.run_item(item, check) for item in self.items[check.name]]
+        return min(outcomes, key=lambda outcome: SEVEREST_FIRST.index(outcome.status))
+
+    def run_item(self, item: pytest.Item, check: Check) -> Outcome:
+        self.error = None
+        # Needed for the second run of an item; harmless before the first.
+        item._initrequest()  # type: ignore[attr-defined]
+        runtestprotocol(item, nextitem=None, log=False)
+        return outcome_of(self.error, check.title, self.notebooks.name_cell)
+
+    def carry_forward(self, question: Question) -> None:
+        """Run the failed checks again with the reference's functions for those of earlier questions that lost points."""
+        lost = [earlier for earlier in self.assignment.ancestors(question.id) if self.has_lost(earlier)]
+        if self.notebooks.is_missing(question.id):
+            return
+        names = self.notebooks.carried_names(question.id, lost)
+        if not names:
+            # The same once more would only be a second chance.
+            return
+        self.carry = lost
+        for result in self.results[question.id]:
+            if result.status == "failed":
+                check = next(check for check in self.checks if check.name == result.name)
+                start = time.perf_counter()
+                outcome = self.run(check)
+                result.seconds += time.perf_counter() - start
+                if outcome.status == "passed":
+                    result.status, result.points = "carried forward", check.points
+                    result.message = _carried(lost, names)
+                elif outcome.status == "review":
+                    result.status, result.points = "review", None
+                    result.message, result.detail = outcome.message, outcome.detail
+        self.carry = ()
+
+    def has_lost(self, question: Question) -> bool:
+        """Whether points are missing, also those that a person may still give."""
+        if question.kind == "text":
+            return False
+        return sum(result.points or 0.0 for result in self.results[question.id]) < question.points
+
+
+def _points(outcome: Outcome, check: Check) -> float | None:
+    if outcome.status == "review":
+        return None
+    return check.points if outcome.status == "passed" else 0.0
+
+
+def _carried(lost: Sequence[Question], names: Sequence[str]) -> str:
+    ids = ", ".join(question.id for question in lost)
+    replaced = ", ".join(f"`{name}`" for name in names)
+    return (
+        f"This works once the mistake in {ids} is put right (tried with the reference's {replaced}), "
+        "so it costs nothing here."
+    )

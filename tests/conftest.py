@@ -1,0 +1,29 @@
+"""What all tests share: where the repository is, and the material that is kept beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# On a busy machine, an example that takes long says nothing about the code.
+settings.register_profile("grader", deadline=None)
+settings.load_profile("grader")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository's root folder."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real course material, which is kept beside the repository and is no part of it."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("needs the course material in ../shared, which is not part of the repository")
+    return folder

@@ -1,0 +1,255 @@
+"""What students and staff find on the pages."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from grader.report.render import render_index, render_submission
+from grader.results import QuestionResult, SubmissionResult, total
+
+
+@pytest.fixture
+def page(assignment: Any, result: Any, notebook: Any, read_page: Any) -> Any:
+    return read_page(render_submission(assignment, result, notebook))
+
+
+def article(page: Any, id: str) -> str:
+    """The text of one question."""
+    return " ".join(page.by_id(f"q-{id}").text.split())
+
+
+def test_the_head_tells_all_sums(page: Any) -> None:
+    tiles = [" ".join(tile.text.split()) for tile in page.all("div", "tile")]
+    assert tiles == [
+        "3 of 6.5 points for code",
+        "4 points to be marked by a reader",
+        "1.5 points in review: a person will look",
+        "3 of 10.5 points so far, all together",
+    ]
+
+
+def test_the_head_says_where_points_were_lost(page: Any) -> None:
+    assert " ".join(page.all("p", "lost")[0].text.split()) == "Points were lost in 1.1.a and 1.3.b."
+
+
+def test_the_overview_leads_to_every_question_and_says_how_it_went(page: Any, result: SubmissionResult) -> None:
+    rows = [" ".join(row.text.split()) for row in page.all("tr")]
+    assert "1.1.a gradient descent ✗failed 0 of /1" in rows
+    assert "1.6.d train ?in review – of /1.5" in rows
+    links = {item.attributes["href"] for item in page.all("a")}
+    assert links >= {f"#q-{question.id}" for question in result.questions}
+    assert [caption.text.split()[1] for caption in page.all("caption")] == ["1.1", "1.3", "1.5", "1.6"]
+
+
+def test_every_link_leads_to_a_place_in_the_page(page: Any) -> None:
+    ids = [item.attributes["id"] for item in page.elements if "id" in item.attributes]
+    assert len(ids) == len(set(ids))
+    assert {item.attributes["href"].removeprefix("#") for item in page.all("a")} <= set(ids)
+    assert {item.attributes.get("aria-labelledby") for item in page.elements} - {None} <= set(ids)
+
+
+@pytest.mark.parametrize(
+    ("id", "expected"),
+    [
+        pytest.param("1.1.a", "✗failed", id="failed"),
+        pytest.param("1.1.a", "Each step goes down by step_size. failed", id="title of a check, with its outcome"),
+        pytest.param("1.1.a", "Answer cells 2–3", id="cells are counted from 1"),
+        pytest.param("1.1.a", "Error in cell 3", id="error"),
+        pytest.param("1.1.a", "NameError: name 'grad_x_f' is not defined line <3>", id="traceback without colours"),
+        pytest.param("1.1.e", "✎to be marked", id="to be marked"),
+        pytest.param("1.1.e", "To be marked: of 2 points", id="room for the points"),
+        pytest.param("1.1.e", "Marking criteria One point for each of: too small: slow;", id="criteria"),
+        pytest.param("1.3.a", "✓passed", id="passed"),
+        pytest.param("1.3.a", "tensor([0.5000, 0.7311])", id="printed"),
+        pytest.param("1.3.a", "Found by the name that it defines", id="found in an odd way"),
+        pytest.param("1.3.b", "∅missing", id="missing"),
+        pytest.param("1.3.b", "No answer found. The question asks for relu(x).", id="no answer found"),
+        pytest.param("1.3.f", "It is nan, since", id="second cell of an answer"),
+        pytest.param("1.5.a", "→carried forward 2 of /2", id="carried forward"),
+        pytest.param("1.5.a", "2 of /2 Right with the reference’s `relu`.", id="why it was carried forward"),
+        pytest.param("1.6.d", "in review: a person will look at this", id="review"),
+        pytest.param("1.6.d", "Cell 9 was stopped after 120 s.", id="note"),
+        pytest.param("1.6.d", "Standard error UserWarning: slow", id="warnings"),
+        pytest.param("1.6.d", "loss val 0.25", id="table"),
+        pytest.param("1.6.g", "The rubric gives none.", id="no criteria"),
+    ],
+)
+def test_a_question_shows(page: Any, id: str, expected: str) -> None:
+    assert expected in article(page, id)
+
+
+def test_an_answer_found_by_its_label_is_not_remarked_upon(page: Any) -> None:
+    assert "Found by" not in article(page, "1.1.a")
+
+
+def test_notes_about_the_notebook_stand_before_the_questions(page: Any) -> None:
+    assert page.text.index("The kernel was started again after cell 3.") < page.text.index("Overview")
+
+
+def test_the_lines_of_a_message_after_the_first_keep_their_white_space(page: Any) -> None:
+    assert any(item.text.startswith("  cell 2, line 3\n    x - 0.1") for item in page.all("pre"))
+
+
+def test_what_is_for_staff_is_not_in_the_page(page: Any) -> None:
+    assert "Applies each layer." in page.html
+    assert "secret" not in page.html
+
+
+def test_code_is_highlighted_and_formulas_are_mathml(page: Any) -> None:
+    assert "def" in [item.text for item in page.all("span", "k")]
+    assert len(page.all("mfrac")) == 1
+    assert {item.attributes.get("display") for item in page.all("math")} == {"inline", "block"}
+
+
+def test_figures_and_attached_images_are_in_the_page_itself(page: Any) -> None:
+    sources = [item.attributes["src"] for item in page.all("img")]
+    assert len(sources) == 2
+    assert all(source.startswith("data:image/png;base64,iVBOR") for source in sources)
+    assert [item.attributes["alt"] for item in page.all("img")] == ["Figure from cell 9", "curve"]
+
+
+def test_the_page_needs_no_network_and_runs_nothing(page: Any) -> None:
+    (policy,) = (item.attributes["content"] for item in page.all("meta") if "http-equiv" in item.attributes)
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:;")
+    assert page.all("script") == []
+    assert "url(" not in page.html
+    assert "@import" not in page.html
+
+
+def test_the_page_is_well_formed(page: Any) -> None:
+    assert page.stray == []
+    assert page.open == []
+
+
+def test_headings_have_no_gaps_and_students_headings_stand_below_them(
+    assignment: Any, result: Any, notebook: Any, read_page: Any
+) -> None:
+    notebook.cells[3].source = "# My answer\n## Part\ntext"
+    page = read_page(render_submission(assignment, result, notebook))
+    levels = [int(item.tag[1]) for item in page.elements if re.fullmatch(r"h[1-6]", item.tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert [item.text for item in page.all("h5")] == ["My answer", "Part"]
+
+
+def test_a_page_has_its_landmarks(page: Any) -> None:
+    assert [len(page.all(tag)) for tag in ("main", "nav", "h1", "footer")] == [1, 1, 1, 1]
+    assert page.all("html")[0].attributes["lang"] == "en"
+    assert any(item.attributes.get("name") == "viewport" for item in page.all("meta"))
+
+
+def test_the_path_of_the_file_is_not_in_the_page(page: Any) -> None:
+    assert "group-17.ipynb" in page.text
+    assert "hand-ins" not in page.html
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        pytest.param("unreadable", "This file could not be graded", id="unreadable"),
+        pytest.param("error", "A person will look at it; no points are lost.", id="error"),
+    ],
+)
+def test_a_submission_that_could_not_be_graded_has_a_page_too(
+    assignment: Any, unreadable: Any, read_page: Any, status: Any, expected: str
+) -> None:
+    unreadable.status = status
+    unreadable.detail = "Traceback: secret"
+    page = read_page(render_submission(assignment, unreadable, None))
+    assert "is not JSON: export the notebook again" in page.text
+    assert expected in page.text
+    assert page.all("article") == page.all("nav") == page.all("div", "tile") == []
+    assert "secret" not in page.html
+
+
+def test_without_the_executed_notebook_the_checks_are_still_shown(assignment: Any, result: Any, read_page: Any) -> None:
+    page = read_page(render_submission(assignment, result, None))
+    assert "Each step goes down by" in page.text
+    assert "The answer’s cells are not at hand." in article(page, "1.1.a")
+
+
+def test_cells_that_the_notebook_does_not_have_are_passed_over(
+    assignment: Any, result: Any, notebook: Any, read_page: Any
+) -> None:
+    result.questions[0].cells = [-1, 2, 10_000]
+    assert "optimize_f(3, 2)" in article(read_page(render_submission(assignment, result, notebook)), "1.1.a")
+
+
+def test_a_text_answer_that_has_been_marked_shows_its_points(
+    assignment: Any, result: Any, notebook: Any, read_page: Any
+) -> None:
+    result.questions[1].points = 1.5
+    result.questions[1].status = "failed"
+    assert "1.5 of 2 points" in article(read_page(render_submission(assignment, result, notebook)), "1.1.e")
+
+
+def test_the_same_result_gives_the_same_page(assignment: Any, result: Any, notebook: Any) -> None:
+    assert render_submission(assignment, result, notebook) == render_submission(assignment, result, notebook)
+
+
+# The index
+
+
+def row(page: Any, name: str) -> str:
+    (found,) = (item for item in page.all("tr") if item.text.strip().startswith(name))
+    return " ".join(found.text.split())
+
+
+def test_the_index_has_a_row_for_each_submission(assignment: Any, result: Any, unreadable: Any, read_page: Any) -> None:
+    page = read_page(render_index(assignment, [unreadable, result]))
+    assert row(page, "group-17").startswith(
+        "group-17 3 of 6.5 4 1.5 graded ✗failed, 0 of 1 ✎to be marked, – of 2 ✓passed"
+    )
+    assert row(page, "group-18") == "group-18 !unreadable is not JSON: export the notebook again"
+
+
+def test_a_cell_of_the_index_says_in_words_what_it_shows(assignment: Any, result: Any, read_page: Any) -> None:
+    page = read_page(render_index(assignment, [result]))
+    titles = [item.attributes["title"] for item in page.all("span") if "title" in item.attributes]
+    assert len(titles) == len(assignment.questions)
+    assert titles[0] == "1.1.a gradient descent: failed, 0 of 1"
+
+
+def test_averages_leave_out_what_is_not_known(assignment: Any, result: Any, unreadable: Any, read_page: Any) -> None:
+    other = SubmissionResult(
+        submission="group-19",
+        file="group-19.ipynb",
+        questions=[
+            QuestionResult(id="1.1.a", title="", kind="code", points=1, max_points=1, status="passed", cells=[0]),
+            QuestionResult(id="1.6.d", title="", kind="code", points=0.5, max_points=1.5, status="failed", cells=[0]),
+        ],
+    )
+    total(other)
+    page = read_page(render_index(assignment, [result, other, unreadable]))
+    averages = [item.text for item in page.all("td", "average")]
+    #                   1.1.a  1.1.e 1.3.a  1.3.b 1.3.f 1.5.a  1.6.d 1.6.g
+    assert averages == ["50", "–", "100", "0", "–", "100", "33", "–"]
+    assert "2.2 of 6.5" in row(page, "Average")  # (3 + 1.5) / 2
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        pytest.param("group-17", "./group-17/report.html", id="plain"),
+        pytest.param("a b#c?d%e", "./a%20b%23c%3Fd%25e/report.html", id="characters of addresses"),
+        pytest.param("javascript:alert(1)", "./javascript%3Aalert%281%29/report.html", id="a scheme"),
+        pytest.param("naïve", "./na%C3%AFve/report.html", id="not ASCII"),
+        pytest.param("caf\udce9", "./caf%E9/report.html", id="not UTF-8 on disk"),
+    ],
+)
+def test_the_index_links_to_each_report(assignment: Any, result: Any, read_page: Any, name: str, address: str) -> None:
+    result.submission = name
+    html = render_index(assignment, [result])
+    assert [item.attributes["href"] for item in read_page(html).all("a")] == [address]
+    assert html.encode()
+
+
+@pytest.mark.parametrize("which", ["none", "unreadable alone"])
+def test_an_index_without_a_graded_submission(assignment: Any, unreadable: Any, read_page: Any, which: str) -> None:
+    page = read_page(render_index(assignment, [] if which == "none" else [unreadable]))
+    assert ("No submissions." if which == "none" else "1 could not be graded") in page.text
