@@ -144,7 +144,8 @@ def parse_definition(text: str) -> Definition:
 
 def shown(path: Path) -> str:
     """A path as people write it: from the current folder where it lies below that."""
-    absolute, current = Path(os.path.abspath(path)), Path.cwd()
+    # Not resolved: a link is called as it was given.
+    absolute, current = Path(os.path.abspath(path)), Path.cwd()  # noqa: PTH100
     return str(absolute.relative_to(current) if absolute.is_relative_to(current) else absolute)
 
 

@@ -36,7 +36,7 @@ def find_submissions(paths: Iterable[Path]) -> list[Path]:
 
 
 def name_submissions(paths: Sequence[Path]) -> list[str]:
-    """A name for each file, used for its folder in the results: its own, and where two are alike, its parent's before."""
+    """A name for each file and its folder in the results: its own, and where two are alike, its parent's before it."""
     names: list[str] = []
     # Compared without case: some file systems do not tell `HW.ipynb` from `hw.ipynb`.
     taken: set[str] = set()

@@ -20,6 +20,7 @@ from grader.execution.namespace import Namespace
 from grader.execution.plan import plan_stops
 from grader.execution.probe import NotData, Probe, StudentError
 from grader.execution.reference import Reference, defined_names
+from grader.execution.remembered import Memory, RememberedProbe
 from grader.execution.runner import Execution, run_notebook
 from grader.execution.sandbox import Sandbox, SandboxError
 from grader.inside.cells import cell_file
@@ -53,6 +54,7 @@ class Grader:
         self.sandbox = Sandbox(assignment.preload, assignment.limits)
         self.reference_sandbox = Sandbox(assignment.preload, assignment.limits)
         self.reference_checkpoints: Checkpoints | None = None
+        self.memory = Memory()
 
     def __enter__(self) -> Grader:
         """Start both sandboxes at once and run the reference. Raises SandboxError, RubricError."""
@@ -210,8 +212,12 @@ class _Notebooks:
 
     def reference(self, question: str, seed: int) -> Namespace:
         assert self.worker.reference_checkpoints is not None
-        namespace = self.worker.reference_checkpoints.namespace(question, seed)
-        return Namespace(lambda: _of_reference(namespace._probe))
+        checkpoints, memory = self.worker.reference_checkpoints, self.worker.memory
+        return Namespace(
+            lambda: RememberedProbe(
+                lambda: _of_reference(checkpoints.probe(question, seed)), memory, f"{question} {seed}"
+            )
+        )
 
     def is_missing(self, question: str) -> bool:
         return question in self.missing

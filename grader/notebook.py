@@ -203,7 +203,7 @@ def _repaired(content: dict[str, Any]) -> nbformat.NotebookNode:
     notebook = {"nbformat": 4, "nbformat_minor": _MINOR, "metadata": _dict(content.get("metadata")), "cells": cells}
     if not _is_valid(notebook):
         _strip(notebook)
-    node: nbformat.NotebookNode = nbformat.from_dict(notebook)  # type: ignore[no-untyped-call]
+    node: nbformat.NotebookNode = nbformat.from_dict(notebook)
     return node
 
 

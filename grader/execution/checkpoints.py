@@ -33,7 +33,11 @@ class Checkpoints:
 
     def namespace(self, question: str, seed: int, replacement: Replacement | None = None) -> Namespace:
         """The notebook after the cells of `question`; with `replacement`, changed before anything is asked."""
-        return Namespace(lambda: self._probe(self._path(self.execution.after, question), seed, replacement))
+        return Namespace(lambda: self.probe(question, seed, replacement))
+
+    def probe(self, question: str, seed: int, replacement: Replacement | None = None) -> Probe:
+        """A probe of the checkpoint after the cells of `question`."""
+        return self._probe(self._path(self.execution.after, question), seed, replacement)
 
     def rerun(
         self, question: str, seed: int, replacement: Replacement, sources: Sequence[str], records: Sequence[str]

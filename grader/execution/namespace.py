@@ -8,7 +8,7 @@ from typing import Any, TypeVar, overload
 
 import msgspec
 
-from grader.execution.probe import Crashed, OpenProbe, Probe
+from grader.execution.probe import Answers, Crashed, OpenProbe
 from grader.inside import wire
 
 CALLS_AT_ONCE = 500
@@ -32,7 +32,7 @@ class Call(msgspec.Struct, frozen=True):
 class Calls(Sequence[Call]):
     """The calls of a function so far, oldest first; values are fetched when they are looked at."""
 
-    def __init__(self, probe: Probe, name: str) -> None:
+    def __init__(self, probe: Answers, name: str) -> None:
         self._probe = probe
         self._name = name
         self._value = functools.lru_cache(maxsize=64)(lambda number: probe.ask("recorded_value", number=number))
@@ -99,10 +99,10 @@ class Namespace:
 
     def __init__(self, open_probe: OpenProbe) -> None:
         self._open_probe = open_probe
-        self._opened: Probe | None = None
+        self._opened: Answers | None = None
 
     @property
-    def _probe(self) -> Probe:
+    def _probe(self) -> Answers:
         if self._opened is None:
             self._opened = self._open_probe()
         return self._opened

@@ -9,11 +9,10 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from grader.execution.sandbox import Sandbox, SandboxError
 from grader.inside import frames, wire
-
 
 MAX_TRACEBACK = 30
 
@@ -111,7 +110,10 @@ def packed_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str,
 
 
 class Probe:
-    """A fork of the checkpoint that listens at `path` in the run folder, with a budget of CPU seconds and a backstop of wall seconds for its life."""
+    """A fork of the checkpoint that listens at `path` in the run folder.
+
+    It has a budget of CPU seconds, and a backstop of wall seconds, for its whole life.
+    """
 
     def __init__(self, sandbox: Sandbox, path: Path, cpu_seconds: float, wall_seconds: float, seed: int) -> None:
         self.sandbox = sandbox
@@ -211,7 +213,7 @@ class Probe:
         self.sandbox.kept.discard(self.pid)
         # A sandbox that is gone says so to the next who wants something of it.
         with contextlib.suppress(SandboxError):
-            self.sandbox.spare()
+            self.sandbox.spare(wait=False)
 
 
 def _student_error(error: dict[str, Any]) -> StudentError:
@@ -228,4 +230,12 @@ def _student_error(error: dict[str, Any]) -> StudentError:
     )
 
 
-OpenProbe = Callable[[], Probe]
+class Answers(Protocol):
+    """What a namespace asks: a Probe, or what stands for one."""
+
+    def ask(self, do: str, **arguments: Any) -> Any: ...
+
+    def close(self) -> None: ...
+
+
+OpenProbe = Callable[[], Answers]

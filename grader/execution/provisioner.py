@@ -19,11 +19,11 @@ PROVISIONER_NAME = "grader-zygote"
 """Also the name of the entry point in pyproject.toml."""
 
 
-class ZygoteProvisioner(KernelProvisionerBase):  # type: ignore[misc]
+class ZygoteProvisioner(KernelProvisionerBase):
     """One kernel: a fork of the zygote of `parent.sandbox`."""
 
     pid: int | None = None
-    connection_info: dict[str, Any] = {}
+    connection_info: dict[str, Any] = {}  # noqa: RUF012 -- as the base class has it; never changed in place
 
     @property
     def sandbox(self) -> Sandbox:
@@ -72,7 +72,7 @@ class ZygoteProvisioner(KernelProvisionerBase):  # type: ignore[misc]
         """The kernel's sockets are in the run folder, which the sandbox's next sweep empties."""
 
 
-class SandboxKernelSpecs(KernelSpecManager):  # type: ignore[misc]
+class SandboxKernelSpecs(KernelSpecManager):
     """Knows one kernel, which needs no file on disk."""
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
@@ -84,7 +84,7 @@ class SandboxKernelSpecs(KernelSpecManager):  # type: ignore[misc]
         )
 
 
-class SandboxKernelManager(AsyncKernelManager):  # type: ignore[misc]
+class SandboxKernelManager(AsyncKernelManager):
     """Manages a kernel in a sandbox; nobody can reach it but through the sockets in the run folder."""
 
     def __init__(self, sandbox: Sandbox, seed: int) -> None:

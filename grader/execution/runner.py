@@ -335,7 +335,7 @@ class _Run:
         raise KernelDied(index, "after this cell the kernel did not answer any more", None, True)
 
 
-class CappedClient(NotebookClient):  # type: ignore[misc]
+class CappedClient(NotebookClient):
     """Executes cells, keeps a bounded amount of output, and bears with malformed messages."""
 
     def __init__(self, notebook: NotebookNode, km: SandboxKernelManager, limits: Limits) -> None:
@@ -352,6 +352,13 @@ class CappedClient(NotebookClient):  # type: ignore[misc]
         self.limits = limits
         self.kept: dict[int, int] = {}
 
+    async def _async_check_alive(self) -> None:
+        try:
+            await super()._async_check_alive()
+        except SandboxError as error:
+            # nbclient waits for ever for the cell if this raises anything else.
+            raise DeadKernelError(str(error)) from None
+
     def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
         if msg["msg_type"] in ("stream", "display_data", "execute_result", "update_display_data", "error"):
             kept = self.kept.get(cell_index, 0)
@@ -363,7 +370,7 @@ class CappedClient(NotebookClient):  # type: ignore[misc]
                 cell.outputs.append(_remark("the rest of this cell's output was dropped"))
                 return None
         try:
-            return super().process_message(msg, cell, cell_index)  # type: ignore[no-any-return]
+            return super().process_message(msg, cell, cell_index)
         except CellExecutionComplete:
             raise
         except Exception:

@@ -29,7 +29,7 @@ START_SECONDS = 300.0
 FIRST_USER = 2_000_000_000
 """Where the harness runs as root, student code runs as a user number from here on, which nobody else has."""
 RUN_FOLDER = "/run/notebook"
-"""Where, inside, the sockets of the kernel and of the checkpoints are. It is held in memory, and not mounted outside."""
+"""Where, inside, the sockets of the kernel and of the checkpoints are. Held in memory, and not mounted outside."""
 RUN_FOLDER_BYTES = 1 << 20
 CONNECT_SECONDS = 10.0
 STOP_SECONDS = 30.0
@@ -111,7 +111,8 @@ class Sandbox:
             raise SandboxError(f"the sandbox could not import what the rubric's `preload` names: {answer['error']}")
 
     def _last_words(self) -> str:
-        assert self.process is not None and self.process.stderr is not None
+        assert self.process is not None
+        assert self.process.stderr is not None
         self.process.kill()
         # Whatever may still hold it open, this does not wait for.
         os.set_blocking(self.process.stderr.fileno(), False)
@@ -205,9 +206,9 @@ class Sandbox:
         self.kept.clear()
         self.ask("sweep")
 
-    def spare(self) -> None:
-        """End all processes in here but those that are to stay."""
-        self.ask("spare", pids=sorted(self.kept))
+    def spare(self, wait: bool = True) -> None:
+        """End all processes in here but those that are to stay; without `wait`, they may live a moment longer."""
+        self.ask("spare", pids=sorted(self.kept), wait=wait)
 
     def check_alive(self) -> None:
         """Raises SandboxError if the zygote does not answer; `alive` becomes False only a moment after its death."""
@@ -304,7 +305,7 @@ def _parents(paths: Iterable[Path]) -> list[Path]:
 
 def _show(path: Path) -> list[str]:
     if path.is_symlink() and path.parent == Path("/"):
-        return ["--symlink", os.readlink(path), str(path)]
+        return ["--symlink", str(path.readlink()), str(path)]
     return ["--ro-bind", str(path), str(path)]
 
 

@@ -124,8 +124,8 @@ def quiet(state: State) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
-    sys.stdout = sys.__stdout__ = _Sink()
-    sys.stderr = sys.__stderr__ = _Sink()
+    for stream in ("stdout", "__stdout__", "stderr", "__stderr__"):
+        setattr(sys, stream, _Sink())
     sys.displayhook = lambda value: None
     shell = state.shell
     if shell is not None:
@@ -288,7 +288,7 @@ class Probe:
         return self.unpack(self.state.recorder.values[number])
 
     def do_define(self, source: str, names: list[str]) -> list[str]:
-        """Run definitions apart from the notebook and take `names` over into it; returns those that were not defined."""
+        """Run definitions apart from the notebook and take `names` over into it; returns those not defined."""
         apart: dict[str, Any] = {"__name__": "__main__", "__builtins__": __builtins__}
         exec(compile(source, "<reference>", "exec"), apart)
         for name in names:

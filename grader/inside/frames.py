@@ -46,7 +46,7 @@ def receive(connection: socket.socket, deadline: float | None = None) -> Any:
         if has_too_many_items(body, MAX_FRAME_ITEMS):
             raise ConnectionLost("a message of too many items")
         return msgspec.msgpack.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConnectionLost(f"no message: {error}") from None
 
 

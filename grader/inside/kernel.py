@@ -33,7 +33,7 @@ class CappedStream(OutStream):
         self.printed: Counter[object] = Counter()
         super().__init__(*args, **kwargs)
 
-    def write(self, string: str) -> int | None:
+    def write(self, string: str) -> int:
         if not isinstance(string, str):
             raise TypeError(f"write() argument must be str, not {type(string)}")
         # A thread of an earlier cell may print while a later one does.
@@ -41,7 +41,8 @@ class CappedStream(OutStream):
         room = self.limit - self.printed[cell]
         self.printed[cell] += len(string)
         if len(string) <= room:
-            return super().write(string)
+            super().write(string)
+            return len(string)
         if room > 0:
             super().write(string[:room] + self.remark)
         return len(string)

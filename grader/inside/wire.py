@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, cast
 
 import msgspec
 
@@ -81,7 +81,7 @@ def unpack(data: bytes, find: Callable[[int, str], Any] | None = None) -> Any:
         raise WireError("an answer of too many items")
     try:
         tree = msgspec.msgpack.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(f"not a value: {error}") from None
     return _Unpacker(find).value(tree, 0)
 
@@ -136,7 +136,7 @@ class _Packer:
                 return self.array(numpy.asarray(value), "scalar")
         for plain in (bool, int, float, str, bytes, tuple, list, dict, set):
             if isinstance(value, plain):
-                return self.tree(plain(value), depth)
+                return self.tree(cast(Any, plain)(value), depth)
         if isinstance(value, (bytearray, memoryview)):
             return self.tree(bytes(value), depth)
         if isinstance(value, range):
@@ -149,6 +149,9 @@ class _Packer:
     def array(self, array: Any, tag: str) -> Any:
         if NUMPY_DTYPE.fullmatch(array.dtype.str) is None:
             raise WireError(f"a NumPy {tag} of dtype {array.dtype} is no plain data and cannot be handed over")
+        if array.nbytes > MAX_BYTES:
+            # Before it is copied: what is broadcast may be larger than the memory.
+            raise WireError(f"a NumPy {tag} of shape {array.shape} is too large to hand over")
         return [tag, array.dtype.str, list(array.shape), self.sized(array.tobytes())]
 
     def tensor(self, tensor: Any) -> Any:

@@ -18,6 +18,7 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -191,8 +192,8 @@ class Zygote:
                 seconds[pid] = sum(int(field) for field in fields[11:15]) / tick
         return seconds
 
-    def do_spare(self, pids: list[int]) -> int:
-        """Kill all but these; returns how many are left over, which is 0 unless they fork faster than they die."""
+    def do_spare(self, pids: list[int], wait: bool) -> int:
+        """Kill all but these; returns how many are left over: with `wait`, 0 unless they fork faster than they die."""
         wanted = {1, os.getpid(), *pids}
         for _ in range(200):
             others = [pid for pid in self.processes() if pid not in wanted]
@@ -202,6 +203,8 @@ class Zygote:
                 for pid in others:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, number)
+            if not wait:
+                break
             self.reap_killed(others)
         return len(others)
 
@@ -239,7 +242,7 @@ def nature() -> list[Any]:
 
 def remove_shared_memory() -> None:
     """Remove System V's shared memory, semaphores and message queues, which outlive their processes."""
-    removers = {
+    removers: dict[str, Callable[[int], object]] = {
         "shm": lambda number: libc.shmctl(number, IPC_RMID, None),
         "sem": lambda number: libc.semctl(number, 0, IPC_RMID),
         "msg": lambda number: libc.msgctl(number, IPC_RMID, None),

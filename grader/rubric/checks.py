@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -86,7 +87,19 @@ def run_pytest(folder: Path, plugins: list[object], *options: str) -> None:
         "--import-mode=importlib",
         "--capture=no",
         "--disable-warnings",
-        *("-p no:" + name for name in ("cacheprovider", "junitxml", "doctest", "pastebin", "faulthandler", "logging")),
+        *(
+            "-p no:" + name
+            for name in (
+                "cacheprovider",
+                "junitxml",
+                "doctest",
+                "pastebin",
+                "faulthandler",
+                "logging",
+                "unraisableexception",
+                "threadexception",
+            )
+        ),
         *options,
     ]
     end = _End()
@@ -108,14 +121,14 @@ def _apart(folder: Path) -> Iterator[None]:
         patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         patch.delenv("PYTEST_ADDOPTS", raising=False)
         patch.delenv("PYTEST_PLUGINS", raising=False)
-        path = list(sys.path)
+        path, before = list(sys.path), set(sys.modules)
         sys.path.insert(0, str(folder))
         try:
             yield
         finally:
             sys.path[:] = path
-            for name, module in list(sys.modules.items()):
-                file = getattr(module, "__file__", None)
+            for name in sys.modules.keys() - before:
+                file = getattr(sys.modules[name], "__file__", None)
                 if file is not None and Path(file).is_relative_to(folder):
                     del sys.modules[name]
 
@@ -198,7 +211,7 @@ def _faults_of_item(item: pytest.Item, folder: Path) -> list[str]:
         faults.append(f'{where}: needs a mark of the form @pytest.mark.question("1.3.a", points=1)')
     if not title_of(item):
         faults.append(f"{where}: needs a docstring; it is what the student reads")
-    info = getattr(item, "_fixtureinfo", None)
+    info: Any = getattr(item, "_fixtureinfo", None)
     for name in info.names_closure if info is not None else ():
         if name not in info.name2fixturedefs and name != "request":
             faults.append(

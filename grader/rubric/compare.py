@@ -100,7 +100,7 @@ def show(value: Any) -> str:
 
 def number(value: Any) -> str:
     """Six significant digits: `0.5`, `1.25e-07`, `nan`."""
-    if isinstance(value, (bool, numbers.Integral)) or getattr(value, "dtype", None) == bool:
+    if isinstance(value, (bool, numbers.Integral)) or str(getattr(value, "dtype", "")) == "bool":
         return str(value)
     if isinstance(value, numbers.Complex) and not isinstance(value, numbers.Real):
         return f"{complex(value):.6g}"

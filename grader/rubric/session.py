@@ -12,7 +12,6 @@ from _pytest.runner import runtestprotocol
 
 from grader.assignment import Assignment, Question
 from grader.execution.namespace import Namespace
-from grader.execution.sandbox import SandboxError
 from grader.results import CheckResult, CheckStatus
 from grader.rubric.checks import Check, check_of, register_mark, run_pytest
 from grader.rubric.outcomes import Outcome, outcome_of
@@ -147,7 +146,7 @@ class _Session:
         return outcome_of(self.error, check.title, self.notebooks.name_cell)
 
     def carry_forward(self, question: Question) -> None:
-        """Run the failed checks again with the reference's functions for those of earlier questions that lost points."""
+        """Run the failed checks again with the reference's functions for earlier questions that lost points."""
         lost = [earlier for earlier in self.assignment.ancestors(question.id) if self.has_lost(earlier)]
         if self.notebooks.is_missing(question.id):
             return

@@ -50,10 +50,9 @@ def is_normal(sample: Any, *, false_fail: float = FALSE_FAIL) -> bool:
     Mean and spread are fitted to the sample, which brings the statistic closer to 0 than its distribution
     assumes: a normal sample fails even less often than `false_fail`.
     """
+    import numpy as np
     from scipy.special import ndtr
     from scipy.stats import kstwo
-
-    import numpy as np
 
     values = np.sort(_flat(sample))
     spread = values.std(ddof=1)
@@ -68,9 +67,8 @@ def is_uniform(sample: Any, *, false_fail: float = FALSE_FAIL) -> bool:
 
     Between its smallest and its largest value, the rest of a uniform sample is uniform again.
     """
-    from scipy.stats import kstwo
-
     import numpy as np
+    from scipy.stats import kstwo
 
     values = np.sort(_flat(sample))
     low, high = values[0], values[-1]

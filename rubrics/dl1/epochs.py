@@ -1,4 +1,4 @@
-"""One call of the student's `train_epoch` on a small network that keeps a diary: what was computed, and in which order."""
+"""One call of the student's `train_epoch` on a network that keeps a diary: what was computed, and in which order."""
 
 from __future__ import annotations
 

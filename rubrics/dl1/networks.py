@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -67,7 +68,7 @@ def read_layers(params: Any) -> list[Layer] | None:
         if w is None or b is None or w.ndim != 2 or b.size not in (1, w.shape[1]) or b.ndim > 1:
             return None
         layers.append(Layer(w.astype(float), np.broadcast_to(b, w.shape[1]).astype(float), entry[2]))
-    if any(one.sizes[1] != other.sizes[0] for one, other in zip(layers, layers[1:], strict=False)):
+    if any(one.sizes[1] != other.sizes[0] for one, other in pairwise(layers)):
         return None
     return layers
 

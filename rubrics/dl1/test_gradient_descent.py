@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -206,7 +207,7 @@ def _wrong_schedule(x: float, y: float, size: float, decay: float, path: list[Po
 def _step_sizes(path: list[Point]) -> list[float]:
     """The step sizes that lead along `path`, up to the first step that no step size explains."""
     sizes = []
-    for (x, y), (next_x, next_y) in zip(path, path[1:], strict=False):
+    for (x, y), (next_x, next_y) in pairwise(path):
         gradient = np.array([grad_x(x, y), grad_y(x, y)])
         move = np.array([x - next_x, y - next_y])
         size = float(move @ gradient / (gradient @ gradient))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import networks
@@ -59,7 +60,7 @@ def test_model1_activation(student, rng):
             return
     for values in preactivations:
         # A replaced sigmoid leaves a model alone that has a formula of its own.
-        if _all_match(outputs, values) and not all(0 < np.min(value) and np.max(value) < 1 for value in values):
+        if _all_match(outputs, values) and not all(np.min(value) > 0 and np.max(value) < 1 for value in values):
             pytest.fail("model1 returns the pre-activation: no activation function is applied to it")
         for name, h in ACTIVATIONS.items():
             if _all_match(outputs, [h(z) for z in values]):
@@ -111,7 +112,7 @@ def test_network_applies_h(student, rng):
         pytest.fail(f"in a network of 3 layers, the activation functions called are those of layer {called}")
     if matches(seen[0][1], x):
         pytest.fail("h of the first layer is applied to x itself; it should be applied to x @ w + b")
-    if any(matches(before[2], after[1]) for before, after in zip(seen, seen[1:], strict=False)):
+    if any(matches(before[2], after[1]) for before, after in pairwise(seen)):
         pytest.fail("h is applied to the output of the layer before; it should be applied to z @ w + b")
     if not _is_output(output, np.asarray(as_array(seen[-1][2])).squeeze(), squeezed=True):
         pytest.fail("the output of the network is not what h of the last layer gives")
@@ -247,7 +248,7 @@ def _networks(rng: np.random.Generator) -> list[tuple[torch.Tensor, list[tuple[t
                 torch.tensor(rng.normal(size=shape) * 0.6, dtype=dtype),
                 torch.tensor(rng.normal(size=shape[1]), dtype=dtype),
             )
-            for shape in zip(sizes, sizes[1:], strict=False)
+            for shape in pairwise(sizes)
         ]
         nets.append((x, params))
     return nets

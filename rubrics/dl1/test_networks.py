@@ -246,7 +246,8 @@ def _other_networks(student: Any) -> list[list[Layer]]:
 
 def _measure(run: Run, activations: tuple[Activation | None, ...]) -> Judged:
     """The accuracies of a network: its weights as data, the true labels, and the activations that were recognised."""
-    functions = [known.of if known is not None else _call(layer.h) for known, layer in zip(activations, run.layers, strict=True)]  # fmt: skip
+    pairs = zip(activations, run.layers, strict=True)
+    functions = [known.of if known is not None else _call(layer.h) for known, layer in pairs]
     split, remark = digits.read_split(run.split_x), ""
     if split is None or len(split.val_x) < FEWEST_SAMPLES:
         x, y = digits.load()

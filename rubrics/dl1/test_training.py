@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import networks
@@ -206,7 +207,7 @@ def test_epoch_updates_parameters(student, rng):
 
 
 def _epoch_without_steps(student: Any, task: Task) -> Epoch:
-    """An epoch with learning rate 0: the weights stay as they are, so what belongs to each sample is known beforehand."""
+    """An epoch with learning rate 0: the weights stay as they are, so all that belongs to a sample is known."""
     epoch = run_epoch(student, task, learning_rate=0.0, batch_size=BATCH)
     if epoch.error is not None or epoch.moved:
         # A wrong update costs its own point.
@@ -223,7 +224,7 @@ def _evaluation(student: Any, rng: np.random.Generator) -> tuple[torch.Tensor, t
     handles = student.eval("[__import__('torch').tanh, __import__('torch').sigmoid]")
     params = [
         (torch.tensor(rng.normal(size=shape)), torch.tensor(rng.normal(size=shape[1]) / 2), h)
-        for shape, h in zip(zip(sizes, sizes[1:], strict=False), handles, strict=True)
+        for shape, h in zip(pairwise(sizes), handles, strict=True)
     ]
     layers = networks.read_layers(params)
     assert layers is not None

@@ -61,7 +61,8 @@ DIFFERENT: dict[str, tuple[Any, Any, str]] = {
     "one of few values": (
         [0.5, 0.75],
         [0.5, 0.7],
-        "expected 0.7, got 0.75 at position [1] (1 of 2 values differ); all of it: expected [0.5, 0.7], got [0.5, 0.75]",
+        "expected 0.7, got 0.75 at position [1] (1 of 2 values differ); "
+        "all of it: expected [0.5, 0.7], got [0.5, 0.75]",
     ),
     "the worst of many values": (
         np.array([0, 1, 0, 0, 0, 0, 0, 7.5]),
@@ -159,9 +160,18 @@ def test_what_a_check_expects_must_be_comparable() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.5, "0.5"), (2.0, "2.0"), (3, "3"), (1e-9, "1e-09"), (np.float32(0.1), "0.1"), (True, "True"), (NAN, "nan"), (1 + 2j, "1+2j")],
+    [
+        (0.5, "0.5"),
+        (2.0, "2.0"),
+        (3, "3"),
+        (1e-9, "1e-09"),
+        (np.float32(0.1), "0.1"),
+        (True, "True"),
+        (NAN, "nan"),
+        (1 + 2j, "1+2j"),
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_numbers_are_shown_as_people_write_them(value: Any, text: str) -> None:
     assert number(value) == text
 

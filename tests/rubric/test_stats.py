@@ -94,9 +94,17 @@ def test_too_few_values_are_the_mistake_of_the_check() -> None:
 
 @pytest.mark.parametrize(
     ("correct", "verdict"),
-    [(900, "reached"), (855, "reached"), (854, "just below"), (830, "just below"), (823, "just below"), (818, "below"), (0, "below")],
+    [
+        (900, "reached"),
+        (855, "reached"),
+        (854, "just below"),
+        (830, "just below"),
+        (823, "just below"),
+        (818, "below"),
+        (0, "below"),
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_proportion_just_below_its_target_is_told_from_one_far_below(correct: int, verdict: str) -> None:
     # 900 samples of true proportion 0.95 give fewer than 822 once in a million times.
     assert stats.proportion(correct, 900, 0.95) == verdict
