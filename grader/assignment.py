@@ -50,8 +50,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Figures and other rich output of one cell."""
     notebook_bytes: int = 50 * 2**20
     """A submission's file."""
-    answer_bytes: int = 64 * 2**20
-    """One value that comes back from the sandbox."""
     restarts: int = 5
     """How often a notebook that kills its kernel is run again, each time without the cell that did it."""
 

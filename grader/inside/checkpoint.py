@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import linecache
 import os
@@ -85,10 +86,11 @@ class State:
 
 
 def listen(path: str) -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(path)
-    listener.listen(PROBE_LISTEN_BACKLOG)
-    return listener
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(path)
+        listener.listen(PROBE_LISTEN_BACKLOG)
+        # Where a cell has closed the standard streams, it has one of their numbers, which `quiet` takes.
+        return socket.socket(fileno=fcntl.fcntl(listener.fileno(), fcntl.F_DUPFD_CLOEXEC, 3))
 
 
 def fork_checkpoint(state: State, path: str, answer: str = "", connection: socket.socket | None = None) -> int:

@@ -60,6 +60,8 @@ def main() -> None:
     # Set here, since becoming another user has undone what bubblewrap could have set.
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     settings: dict[str, Any] = frames.receive(control)
+    # Before the imports: what caches they write is swept away with the first notebook.
+    given = {path for folder in settings["writable"] for path in given_paths(folder)}
     try:
         preload(settings["preload"])
     except BaseException as error:
@@ -70,7 +72,7 @@ def main() -> None:
     socket.send_fds(control, [b"\0"], [folder])
     os.close(folder)
     with contextlib.suppress(frames.ConnectionLost):
-        Zygote(control, settings).obey()
+        Zygote(control, settings, given).obey()
 
 
 def become(user: int) -> None:
@@ -105,10 +107,11 @@ def preload(modules: list[str]) -> None:
 class Zygote:
     """Carries out the requests of the trusted side, one at a time."""
 
-    def __init__(self, control: socket.socket, settings: dict[str, Any]) -> None:
+    def __init__(self, control: socket.socket, settings: dict[str, Any], given: set[str]) -> None:
         self.control = control
         self.settings = settings
         self.nature = nature()
+        self.given = given
         self.ended: dict[int, int] = {}
 
     def obey(self) -> NoReturn:
@@ -227,7 +230,7 @@ class Zygote:
                 os.waitpid(-1, 0)
         self.ended.clear()
         for folder in self.settings["writable"]:
-            empty(Path(folder))
+            empty(folder, self.given)
         remove_shared_memory()
         clear_keyrings()
 
@@ -268,10 +271,23 @@ def _is_zombie(pid: str) -> bool:
         return True
 
 
-def empty(folder: Path) -> None:
-    """Delete all that is in `folder`, also what was made undeletable by its mode."""
+def given_paths(folder: str) -> list[str]:
+    """What is in a writable folder from the start: the way to something mounted, where that lies below `/tmp`."""
+    paths = []
     for entry in os.scandir(folder):
-        if entry.is_dir(follow_symlinks=False):
+        paths.append(entry.path)
+        if entry.is_dir(follow_symlinks=False) and not os.path.ismount(entry.path):
+            paths += given_paths(entry.path)
+    return paths
+
+
+def empty(folder: str, given: set[str]) -> None:
+    """Delete all that is in `folder` but what was given, also what was made undeletable by its mode."""
+    for entry in os.scandir(folder):
+        if entry.path in given:
+            if not os.path.ismount(entry.path):
+                empty(entry.path, given)
+        elif entry.is_dir(follow_symlinks=False):
             # A folder that was made unreadable hides what is in it until its mode is changed.
             os.chmod(entry.path, 0o700)
             for parent, folders, _ in os.walk(entry.path):
