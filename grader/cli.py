@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import os
+import sys
+import traceback
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +14,8 @@ import typer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rich.table import Table
 
     from grader.results import SubmissionResult
 
@@ -29,45 +36,93 @@ def grade(
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the results go.")] = Path("results"),
     seed: Annotated[
         int | None,
-        typer.Option(help="Repeat a grading with the random inputs of an earlier one (see its result.json)."),
+        typer.Option(
+            min=0,
+            max=2**63 - 1,
+            help="Repeat a grading with the random inputs of an earlier one (see its result.json).",
+        ),
     ] = None,
     timings: Annotated[bool, typer.Option("--timings", help="Print where the time goes.")] = False,
 ) -> None:
     """Grade submissions and write a report for each."""
-    # Imported here: `grader --help` is not to wait for Jupyter and pytest.
-    from grader.assignment import RubricError, load_assignment
-    from grader.batch import find_submissions, grade_all, new_seed
-    from grader.execution.sandbox import SandboxError
-
+    done: list[SubmissionResult] = []
     try:
+        # Imported here: `grader --help` is not to wait for Jupyter and pytest.
+        from grader.assignment import load_assignment
+        from grader.batch import find_submissions, grade_all, new_seed
+
+        def progress(result: SubmissionResult) -> None:
+            done.append(result)
+            _print_progress(result)
+
         assignment = load_assignment(rubric)
         results = grade_all(
-            assignment, find_submissions(submissions), output, new_seed() if seed is None else seed, _print_progress
+            assignment, find_submissions(submissions), output, new_seed() if seed is None else seed, progress
         )
-    except RubricError as error:
-        for fault in error.faults:
-            typer.echo(f"error: {fault}", err=True)
-        raise typer.Exit(2) from None
-    except SandboxError as error:
-        typer.echo(f"error: {error}", err=True)
+    except BrokenPipeError:
+        raise  # nobody reads what is printed: typer ends the program quietly
+    except KeyboardInterrupt:
+        kept = f"; what was graded before ({len(done)}) is in {_shown(output / 'index.html')}" if done else ""
+        _complain(f"interrupted{kept}")
+        raise typer.Exit(130) from None
+    except Exception as error:
+        for line in _explain(error, output):
+            _complain(line)
         raise typer.Exit(2) from None
     _print_table(results)
     if timings:
         _print_timings(results)
-    typer.echo(f"Report: {output / 'index.html'}")
-    if any(result.status != "graded" for result in results):
+    failed = sum(result.status != "graded" for result in results)
+    if failed:
+        typer.echo(f"{failed} of {len(results)} could not be graded")
+    typer.echo(f"Report: {_shown(output / 'index.html')}")
+    if failed:
         raise typer.Exit(1)
 
 
+def _explain(error: Exception, output: Path) -> list[str]:
+    """An error that ends the program, for a person: a line for each thing to mend."""
+    from grader.assignment import RubricError
+    from grader.execution.sandbox import SandboxError
+
+    if isinstance(error, RubricError):
+        return error.faults
+    if isinstance(error, SandboxError):
+        return [str(error)]
+    if isinstance(error, OSError):
+        why = error.strerror or str(error)
+        return [f"{_shown(error.filename2 or output)}: cannot be written ({why}); choose another folder with --output"]
+    frames = traceback.extract_tb(error.__traceback__)
+    where = next((f"{frame.filename}:{frame.lineno}" for frame in reversed(frames) if "grader" in frame.filename), "?")
+    return [f"the harness failed, which is a mistake in it: {type(error).__name__}: {error} ({where})"]
+
+
+def _complain(line: str) -> None:
+    typer.echo(f"error: {' '.join(line.split())}", err=True)
+
+
+def _shown(path: object) -> str:
+    """A path on one line: names of files may hold line ends and bytes that are no text."""
+    text = os.fsencode(str(path)).decode("utf-8", "backslashreplace")
+    return "".join(char if _is_plain(char) else char.encode("unicode_escape").decode() for char in text)
+
+
+def _is_plain(char: str) -> bool:
+    # The joiners of emoji are format characters too, but the others of that category rearrange a line.
+    return unicodedata.category(char) not in ("Cc", "Cf", "Zl", "Zp") or char in "\u200c\u200d"
+
+
 def _print_progress(result: SubmissionResult) -> None:
+    from grader.results import format_points
+
     if result.status == "graded":
-        typer.echo(f"graded {result.file}")
+        points = f"{format_points(result.code_points)} of {format_points(result.code_max_points)}"
+        typer.echo(f"graded {_shown(result.file)}: {points}")
     else:
-        typer.echo(f"error: {result.file}: {result.message}", err=True)
+        _complain(f"{_shown(result.file)}: {result.message}")
 
 
 def _print_table(results: Sequence[SubmissionResult]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from grader.results import format_points
@@ -75,7 +130,7 @@ def _print_table(results: Sequence[SubmissionResult]) -> None:
     table = Table("submission", "code points", "to be marked", "in review", "points lost in")
     for result in results:
         if result.status != "graded":
-            table.add_row(result.submission, result.status, "", "", "")
+            table.add_row(_shown(result.submission), result.status, "", "", "")
             continue
         lost = [
             f"{question.id} ({format_points(question.max_points - (question.points or 0))})"
@@ -83,26 +138,36 @@ def _print_table(results: Sequence[SubmissionResult]) -> None:
             if question.kind == "code" and (question.points or 0) < question.max_points and question.status != "review"
         ]
         table.add_row(
-            result.submission,
+            _shown(result.submission),
             f"{format_points(result.code_points)} of {format_points(result.code_max_points)}",
             format_points(result.points_to_mark),
             format_points(result.points_in_review),
             ", ".join(lost),
         )
-    Console().print(table)
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    from rich.console import Console
+
+    # A name such as `[red]` or `:smile:` stays what it is.
+    Console(markup=False, emoji=False, highlight=False).print(table)
 
 
 def _print_timings(results: Sequence[SubmissionResult]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     stages = list(dict.fromkeys(stage for result in results for stage in result.timings))
     table = Table("seconds", *stages, "total")
     for result in results:
         seconds = [result.timings.get(stage, 0.0) for stage in stages]
-        table.add_row(result.submission, *(f"{value:.2f}" for value in (*seconds, sum(seconds))))
-    Console().print(table)
+        table.add_row(_shown(result.submission), *(f"{value:.2f}" for value in (*seconds, sum(seconds))))
+    _print(table)
 
 
 def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that has no such letter is no reason to stop.
+            stream.reconfigure(errors="backslashreplace")
     app()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from notebooks import MINI
+
+from grader.assignment import load_assignment
+from grader.grading import Grader
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -27,3 +32,10 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the course material in ../shared, which is not part of the repository")
     return folder
+
+
+@pytest.fixture(scope="session")
+def mini() -> Iterator[Grader]:
+    """A running worker for the mini assignment. A test that breaks its sandboxes leaves it to mend itself."""
+    with Grader(load_assignment(MINI), seed=1) as worker:
+        yield worker

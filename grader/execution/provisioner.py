@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.connect import port_names
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
@@ -94,6 +96,7 @@ class SandboxKernelManager(AsyncKernelManager):
             kernel_spec_manager=SandboxKernelSpecs(),
             transport="ipc",
             ip=sandbox.outside(path),
+            client_factory=PinnedClient,
         )
         self.sandbox = sandbox
         self.path = path
@@ -104,6 +107,19 @@ class SandboxKernelManager(AsyncKernelManager):
         for number, port in enumerate(port_names, start=1):
             setattr(self, port, number)
 
-    def sockets(self) -> list[Path]:
+    def sockets(self) -> dict[str, Path]:
         """The paths of those sockets of the kernel that are used."""
-        return [self.path.with_name(f"{self.path.name}-{port}") for port in (self.shell_port, self.iopub_port)]
+        ports = {"shell": self.shell_port, "iopub": self.iopub_port}
+        return {channel: self.path.with_name(f"{self.path.name}-{port}") for channel, port in ports.items()}
+
+
+class PinnedClient(AsyncKernelClient):
+    """A client that connects to sockets which are open already, and never to what stands at their paths later.
+
+    ZeroMQ connects again, by itself, where a connection breaks: by then, the path could be a link to anything.
+    """
+
+    pinned: Mapping[str, int] = {}
+
+    def _make_url(self, channel: str) -> str:
+        return f"ipc:///proc/self/fd/{self.pinned[channel]}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import os
 import signal
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -33,6 +34,8 @@ GRACE_WALL_SECONDS = 15.0
 """What an interrupted cell gets to come to an end before its kernel is killed."""
 MAX_OUTPUTS = 2000
 """Outputs of one cell that are kept."""
+MAX_QUEUE = 16
+"""Messages of a kernel that wait in this process for being read."""
 
 
 class Stop(msgspec.Struct, frozen=True):
@@ -173,37 +176,48 @@ class _Run:
 
     @contextlib.asynccontextmanager
     async def kernel(self) -> AsyncIterator[CappedClient]:
-        context = zmq.asyncio.Context()
-        # The kernel is not trusted: a larger message ends its connection instead of filling this process's memory.
-        context.setsockopt(zmq.MAXMSGSIZE, 4 * self.limits.display_bytes)
         self.manager = SandboxKernelManager(self.sandbox, self.seed)
         client = CappedClient(self.notebook, km=self.manager, limits=self.limits)
-        await self.manager.start_kernel()
-        client.kc = self.manager.client(context=context)
-        client.kc.allow_stdin = False
-        kernel = self.manager.provisioner.pid
-        self.sandbox.kept.add(kernel)
-        try:
-            await self.wait_for_sockets()
-            client.kc.start_channels(stdin=False, hb=False, control=False)
-            await self.ready(client)
-            yield client
-        finally:
-            self.sandbox.kept.discard(kernel)
-            with contextlib.suppress(SandboxError):
-                await self.manager.provisioner.kill()
-            client.kc.stop_channels()
-            context.destroy(linger=0)
+        with contextlib.ExitStack() as stack:
+            context = zmq.asyncio.Context()
+            stack.callback(context.destroy, linger=0)
+            # The kernel is not trusted: a larger message ends its connection instead of filling this process's
+            # memory, and of those that come too fast, all but some wait in the kernel.
+            context.setsockopt(zmq.MAXMSGSIZE, 4 * self.limits.display_bytes)
+            context.setsockopt(zmq.RCVHWM, MAX_QUEUE)
+            await self.manager.start_kernel()
+            kernel = self.manager.provisioner.pid
+            self.sandbox.kept.add(kernel)
+            try:
+                pinned = await self.pin_sockets(stack)
+                client.kc = self.manager.client(context=context)
+                # Its channels are not stopped one by one: jupyter_client would connect the missing ones for that.
+                client.kc.pinned = pinned
+                client.kc.allow_stdin = False
+                client.kc.start_channels(stdin=False, hb=False, control=False)
+                await self.ready(client)
+                yield client
+            finally:
+                self.sandbox.kept.discard(kernel)
+                with contextlib.suppress(SandboxError):
+                    await self.manager.provisioner.kill()
 
-    async def wait_for_sockets(self) -> None:
-        """Wait until the kernel has its sockets: a connection that is tried too early is tried again too late."""
+    async def pin_sockets(self, stack: contextlib.ExitStack) -> dict[str, int]:
+        """Wait until the kernel has its sockets, and open them, which no student code has seen by then.
+
+        A connection that is tried too early is tried again too late.
+        """
         deadline = time.monotonic() + READY_SECONDS
         missing = self.manager.sockets()
+        pinned: dict[str, int] = {}
         while missing:
             if time.monotonic() > deadline or not await self.manager.is_alive():
                 raise SandboxError("a new kernel in the sandbox does not start")
             await asyncio.sleep(0.005)
-            missing = [path for path in missing if not self.sandbox.exists(path)]
+            for channel in [channel for channel, path in missing.items() if self.sandbox.exists(path)]:
+                pinned[channel] = self.sandbox.pin(missing.pop(channel))
+                stack.callback(os.close, pinned[channel])
+        return pinned
 
     async def ready(self, client: CappedClient) -> None:
         """Wait until the kernel answers and its output is heard, without a fixed wait."""
@@ -237,21 +251,27 @@ class _Run:
             self.execution.after.update(dict.fromkeys(stop.questions, path))
 
     async def execute(self, index: int, cell: NotebookNode) -> None:
+        """Run one cell. Raises KernelDied, SandboxError."""
+        running = asyncio.create_task(self.client.async_execute_cell(cell, index))
         watch = asyncio.create_task(self.watch(index))
         try:
-            await self.client.async_execute_cell(cell, index)
+            await asyncio.wait({running, watch}, return_when=asyncio.FIRST_COMPLETED)
+            if not running.done():
+                watch.result()
+                raise await self.death(index)
+            running.result()
         except DeadKernelError:
             raise await self.death(index) from None
-        except (SandboxError, asyncio.CancelledError):
+        except (KernelDied, SandboxError):
             raise
         except Exception as error:
             # What came from the kernel was no Jupyter message: the cell has taken the kernel over.
-            await self.kill()
-            raise KernelDied(
-                index, f"this cell broke the kernel's messages ({type(error).__name__})", None, True
-            ) from error
+            raise await self.broken(index, error) from error
         finally:
-            watch.cancel()
+            for task in (running, watch):
+                task.cancel()
+            await asyncio.gather(running, watch, return_exceptions=True)
+            self.client.join(cell)
         why = self.why
         if why is not None:
             self.execution.failures.append(CellFailure(index, why))
@@ -261,7 +281,10 @@ class _Run:
     """Why the running cell was interrupted or its kernel killed."""
 
     async def watch(self, index: int) -> None:
-        """Interrupt the running cell when it is over its budget, and kill its kernel when that does not help."""
+        """Interrupt the running cell when it is over its budget, and kill its kernel when that does not help.
+
+        Returns when the kernel is dead. Raises SandboxError.
+        """
         self.why = None
         limits = self.limits
         old = self.sandbox.ask("cpu_seconds")
@@ -270,6 +293,8 @@ class _Run:
         background = set(old) - {self.manager.provisioner.pid}
         while self.why is None:
             await asyncio.sleep(WATCH_SECONDS)
+            if not await self.manager.is_alive():
+                return
             cpu, wall = self.used(old, background), time.monotonic() - start
             if cpu > limits.cell_cpu_seconds:
                 self.why = f"stopped: this cell used more than {limits.cell_cpu_seconds:g} seconds of CPU time"
@@ -280,6 +305,8 @@ class _Run:
         wall_limit = time.monotonic() + GRACE_WALL_SECONDS
         while self.used(old, background) < cpu_limit and time.monotonic() < wall_limit:
             await asyncio.sleep(WATCH_SECONDS)
+            if not await self.manager.is_alive():
+                return
         await self.kill()
 
     def used(self, old: dict[int, float], background: set[int]) -> float:
@@ -314,6 +341,10 @@ class _Run:
         self.sandbox.kept.add(content["pid"])
         return path
 
+    async def broken(self, index: int, error: Exception) -> KernelDied:
+        await self.kill()
+        return KernelDied(index, f"this cell broke the kernel's messages ({type(error).__name__})", None, True)
+
     async def request(self, kind: str, index: int, **content: Any) -> dict[str, Any]:
         """Send a request of our own to the kernel, between cells, and wait for the reply."""
         kc = self.client.kc
@@ -324,15 +355,20 @@ class _Run:
             try:
                 async with asyncio.timeout(1):
                     reply = await kc.get_shell_msg()
+                if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+                    return dict(reply["content"])
             except TimeoutError:
                 if not await self.manager.is_alive():
                     raise await self.death(index) from None
-                continue
-            if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
-                answer: dict[str, Any] = reply["content"]
-                return answer
+            except Exception as error:
+                raise await self.broken(index, error) from error
         await self.kill()
         raise KernelDied(index, "after this cell the kernel did not answer any more", None, True)
+
+
+OUTPUTS = ("stream", "display_data", "execute_result", "update_display_data", "error")
+HEARD = (*OUTPUTS, "status", "execute_input", "clear_output")
+"""The kernel's messages that are of interest. Those of widgets are not: there is no browser to answer them."""
 
 
 class CappedClient(NotebookClient):
@@ -345,12 +381,17 @@ class CappedClient(NotebookClient):
             allow_errors=True,
             timeout=None,
             store_widget_state=False,
-            coalesce_streams=True,
+            # nbclient's way to join streams takes time that grows with the square of a line's length.
+            coalesce_streams=False,
+            # Tags are the student's to set: none keeps a cell from being run.
+            skip_cells_with_tag="",
             # Long enough for a busy machine; what is late is lost, the cell is not.
             iopub_timeout=10,
         )
         self.limits = limits
         self.kept: dict[int, int] = {}
+        self.pieces: list[str] = []
+        """Text that the last output, a stream, goes on with."""
 
     async def _async_check_alive(self) -> None:
         try:
@@ -360,22 +401,60 @@ class CappedClient(NotebookClient):
             raise DeadKernelError(str(error)) from None
 
     def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
-        if msg["msg_type"] in ("stream", "display_data", "execute_result", "update_display_data", "error"):
-            kept = self.kept.get(cell_index, 0)
-            size = _size(msg["content"])
-            if kept > self.limits.display_bytes or len(cell.outputs) >= MAX_OUTPUTS:
-                return None
-            self.kept[cell_index] = kept + size
-            if kept + size > self.limits.display_bytes:
-                cell.outputs.append(_remark("the rest of this cell's output was dropped"))
-                return None
         try:
+            kind, content = msg["msg_type"], msg["content"]
+            if kind not in HEARD or type(content.get("execution_count", 0)) is not int:
+                return None
+            if kind in OUTPUTS and not self.has_room(content, cell, cell_index):
+                return None
+            if self.continues(kind, content, cell):
+                self.pieces.append(content["text"])
+                return None
+            self.join(cell)
             return super().process_message(msg, cell, cell_index)
         except CellExecutionComplete:
             raise
         except Exception:
             # A message that nbclient cannot make sense of is no output.
             return None
+
+    def continues(self, kind: str, content: dict[str, Any], cell: NotebookNode) -> bool:
+        """Whether a message is more text of the stream that is the last output."""
+        if kind != "stream" or type(content.get("text")) is not str or self.clear_before_next_output:
+            return False
+        last = cell.outputs[-1] if cell.outputs else {}
+        return last.get("output_type") == "stream" and last.get("name") == content.get("name")
+
+    def join(self, cell: NotebookNode) -> None:
+        """Put the text that has come for the last output into it."""
+        if cell.outputs and cell.outputs[-1].output_type == "stream":
+            cell.outputs[-1].text = _without_overwritten("".join([cell.outputs[-1].text, *self.pieces]))
+        self.pieces.clear()
+
+    def has_room(self, content: Any, cell: NotebookNode, cell_index: int) -> bool:
+        """Whether this output is to be kept; instead of the first that is not, there is a remark."""
+        kept = self.kept.get(cell_index, 0)
+        if kept > self.limits.display_bytes:
+            return False
+        self.kept[cell_index] = kept + _size(content)
+        if self.kept[cell_index] <= self.limits.display_bytes and len(cell.outputs) < MAX_OUTPUTS:
+            return True
+        self.kept[cell_index] = self.limits.display_bytes + 1
+        self.join(cell)
+        cell.outputs.append(_remark("the rest of this cell's output was dropped"))
+        return False
+
+
+def _without_overwritten(text: str) -> str:
+    """Text as a terminal shows it: of a progress bar only its last state, not what a carriage return went back over."""
+    if "\r" not in text:
+        return text
+    return "\n".join(_last_state(line) for line in text.split("\n"))
+
+
+def _last_state(line: str) -> str:
+    shown = line.rstrip("\r")
+    return shown.rpartition("\r")[2] + line[len(shown) :][:1]
 
 
 def _size(content: Any) -> int:

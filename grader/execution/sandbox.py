@@ -214,15 +214,22 @@ class Sandbox:
         """Raises SandboxError if the zygote does not answer; `alive` becomes False only a moment after its death."""
         self.ask("poll", pid=0)
 
-    def connect(self, path: Path) -> socket.socket:
-        """Connect to a socket in the run folder. Raises OSError, SandboxError.
+    def pin(self, path: Path) -> int:
+        """Open a socket in the run folder: `/proc/self/fd/<number>` is this socket, whatever happens to its path.
 
         Student code can put anything there, a link to a socket of this machine for one: none is followed.
+        Raises OSError, SandboxError.
         """
         descriptor = os.open(self.outside(path), os.O_PATH | os.O_NOFOLLOW)
+        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError("no socket")
+        return descriptor
+
+    def connect(self, path: Path) -> socket.socket:
+        """Connect to a socket in the run folder. Raises OSError, SandboxError."""
+        descriptor = self.pin(path)
         try:
-            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-                raise OSError("no socket")
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
                 # A socket that nobody accepts from, with a full queue, would hold this up for ever.

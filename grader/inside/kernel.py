@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
 import os
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import zmq
 from ipykernel.iostream import OutStream
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
+from jupyter_client.session import extract_header
 from traitlets.config import Config
 
 from grader.inside.cells import cell_file
 from grader.inside.checkpoint import State, fork_checkpoint, seed_libraries
+
+MAX_DISPLAYS = 5000
+"""Figures and the like, and changes of them, that one cell can show."""
 
 
 class CappedStream(OutStream):
@@ -41,10 +46,9 @@ class CappedStream(OutStream):
         room = self.limit - self.printed[cell]
         self.printed[cell] += len(string)
         if len(string) <= room:
-            super().write(string)
-            return len(string)
-        if room > 0:
-            super().write(string[:room] + self.remark)
+            super().write(sendable(string))
+        elif room > 0:
+            super().write(sendable(string[:room]) + self.remark)
         return len(string)
 
 
@@ -61,7 +65,7 @@ class GradedKernel(IPythonKernel):
         # `exit()` would end the kernel a moment after its cell, and take the cells after it along.
         self.shell.keepkernel_on_exit = True
         self.shell.compile.get_code_name = lambda raw, transformed, number: cell_file(raw)
-        self.session.send = functools.partial(send_bounded, self.session.send, self.display_bytes)
+        self.session.send = BoundedSend(self.session.send, self.display_bytes)
 
     async def checkpoint_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Fork a checkpoint that listens at the path in the request, and stop recording for its answer."""
@@ -79,23 +83,51 @@ class GradedKernel(IPythonKernel):
         self.session.send(stream, "record_reply", {"status": "ok"}, parent, ident)
 
 
-def send_bounded(
-    send: Any, limit: int, stream: Any, msg_or_type: Any, content: Any = None, *rest: Any, **more: Any
-) -> Any:
-    """Send a message of the kernel, without those of its texts that are too long for anybody to read."""
-    if isinstance(msg_or_type, dict):
-        msg_or_type = {**msg_or_type, "content": trim(msg_or_type.get("content"), limit)}
-    return send(stream, msg_or_type, trim(content, limit), *rest, **more)
+class BoundedSend:
+    """Sends the kernel's messages, without those texts and those displays that are too many for anybody to read."""
+
+    def __init__(self, send: Callable[..., Any], limit: int) -> None:
+        self.send = send
+        self.limit = limit
+        self.displayed: Counter[object] = Counter()
+
+    def __call__(
+        self, stream: Any, msg_or_type: Any, content: Any = None, parent: Any = None, *rest: Any, **more: Any
+    ) -> Any:
+        if isinstance(msg_or_type, dict):
+            kind, parent = msg_or_type["header"]["msg_type"], msg_or_type.get("parent_header")
+            msg_or_type = {**msg_or_type, "content": trim(msg_or_type.get("content"), self.limit)}
+        else:
+            kind = msg_or_type
+        if kind in ("display_data", "update_display_data", "clear_output"):
+            cell = extract_header(parent).get("msg_id") if parent else None
+            self.displayed[cell] += 1
+            if self.displayed[cell] > MAX_DISPLAYS:
+                return None
+        return self.send(stream, msg_or_type, trim(content, self.limit), parent, *rest, **more)
+
+
+def sendable(text: str) -> str:
+    """Without lone surrogates, which have no UTF-8 form: neither a message nor a file could hold them."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def trim(content: Any, limit: int) -> Any:
-    if isinstance(content, str) and len(content) > limit:
-        return f"[{len(content):,} characters, too many to keep]"
+    if isinstance(content, str):
+        return sendable(content) if len(content) <= limit else f"[{len(content):,} characters, too many to keep]"
     if isinstance(content, dict):
-        return {key: trim(value, limit) for key, value in content.items()}
+        return {trim(key, limit): trim(value, limit) for key, value in content.items()}
     if isinstance(content, list):
         return [trim(value, limit) for value in content]
     return content
+
+
+class KernelApp(IPKernelApp):
+    """Waits where the other side is slow to read, instead of dropping output, or the word that a cell has ended."""
+
+    def init_iopub(self, context: Any) -> None:
+        context.setsockopt(zmq.XPUB_NODROP, 1)
+        super().init_iopub(context)
 
 
 def configuration(output_bytes: int, display_bytes: int) -> Config:
@@ -118,7 +150,7 @@ def run_kernel(connection: dict[str, Any], seed: int, output_bytes: int, display
     connection_file = f"{connection['ip']}.json"
     Path(connection_file).write_text(json.dumps(connection))
     IPKernelApp.clear_instance()
-    app = IPKernelApp.instance(config=configuration(output_bytes, display_bytes), connection_file=connection_file)
+    app = KernelApp.instance(config=configuration(output_bytes, display_bytes), connection_file=connection_file)
     app.initialize([])
     app.start()
     os._exit(0)

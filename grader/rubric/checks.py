@@ -83,6 +83,7 @@ def run_pytest(folder: Path, plugins: list[object], *options: str) -> None:
     arguments = [
         str(folder),
         f"--rootdir={folder}",
+        f"--confcutdir={folder}",
         "--config-file=/dev/null",
         "--import-mode=importlib",
         "--capture=no",
@@ -140,7 +141,9 @@ class _End:
         self.error: BaseException | None = None
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        self.error = excinfo.value
+        # After faults of collection pytest interrupts itself: they are known already.
+        if not isinstance(excinfo.value, pytest.Session.Interrupted):
+            self.error = excinfo.value
 
     def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
         self.error = excinfo.value

@@ -7,6 +7,7 @@ first weights that has cost its point in 1.5.b already.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import digits
@@ -20,6 +21,9 @@ SGD_STEPS = 12_000
 """For all repetitions of a check together: about a second."""
 
 REPETITIONS = 10
+
+SATURATED = 1e-6
+"""A prediction that is closer to 0 or 1 has no gradient."""
 
 
 class Hyperparameters(msgspec.Struct, frozen=True):
@@ -62,7 +66,7 @@ def train(shape: Shape, settings: Hyperparameters, train_size: int, rng: np.rand
     x, y = digits.load()
     order = rng.permutation(len(x))
     chosen, others = order[:train_size], order[train_size:]
-    weights = [rng.normal(0, (2 / d0) ** 0.5, (d0, d1)) for d0, d1 in zip(shape.sizes, shape.sizes[1:], strict=False)]
+    weights = [rng.normal(0, (2 / d0) ** 0.5, (d0, d1)) for d0, d1 in pairwise(shape.sizes)]
     biases = [np.zeros(d1) for d1 in shape.sizes[1:]]
     size = min(settings.batch_size, train_size)
     with np.errstate(all="ignore"):
@@ -86,8 +90,10 @@ def _step(
         sums.append(outputs[-1] @ w + b)
         outputs.append(h.of(sums[-1]))
     assert activations[-1] is SIGMOID
-    # For the sigmoid with cross-entropy, the gradient of the last pre-activation is as simple as this.
-    gradient = (outputs[-1] - y[:, None]) / len(x)
+    # For the sigmoid with cross-entropy, the gradient of the last pre-activation is as simple as this. A loss that is
+    # finite at 0 and 1 (1.3.g) is flat there: a network that is driven so far learns nothing more, here as there.
+    error = outputs[-1] - y[:, None]
+    gradient = np.where(abs(outputs[-1] - 0.5) < 0.5 - SATURATED, error, 0) / len(x)
     for layer in reversed(range(len(weights))):
         if layer < len(weights) - 1:
             gradient = gradient * activations[layer].slope(sums[layer])

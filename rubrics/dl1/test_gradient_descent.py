@@ -87,6 +87,8 @@ def test_tuned_run(student):
     if best is None:
         _judge_results_alone(student)
     value, fault = best
+    if len(student.calls("optimize_f")) > MOST_RUNS:
+        review(f"the last {MOST_RUNS} runs do not come below -2 as asked; those before them were not looked at")
     if value < -2:
         pytest.fail(f"a run reaches f(x, y) = {number(value)}, but {fault}")
     pytest.fail(
@@ -225,7 +227,7 @@ def _runs(student: Any) -> Iterator[tuple[dict[str, Any], Point]]:
     seen = 0
     while seen < end:
         # One look at the last run is mostly enough; a sweep is fetched in ever larger parts.
-        part = calls[max(0, total - seen - size) : total - seen]
+        part = calls[total - min(seen + size, end) : total - seen]
         seen += len(part)
         size *= 10
         for call in reversed(part):

@@ -160,6 +160,8 @@ def _judge(student: Any, rng: np.random.Generator, architecture: Architecture, d
     judged.sort(key=lambda one: -min(one.accuracy.val, one.accuracy.train))
     best = judged[0]
     measured = f"accuracy {best.accuracy.train:.3f} on the training set, {best.accuracy.val:.3f} on the validation set"
+    if not all(np.isfinite(layer.w).all() and np.isfinite(layer.b).all() for layer in best.run.layers):
+        measured += ", since the parameters are nan or infinite: the training diverged"
     status = demand.status(best.accuracy)
     if best.remark and status != "below":
         review(f"{measured}, but {best.remark}")
@@ -180,8 +182,6 @@ def _fault(run: Run, activations: tuple[Activation | None, ...], architecture: A
         return fault
     if activations[-1] is not SIGMOID:
         return "the activation function of the last layer does not compute the logistic sigmoid"
-    if not all(np.isfinite(layer.w).all() and np.isfinite(layer.b).all() for layer in run.layers):
-        return "the parameters are nan or infinite: the training diverged"
     return "" if run.trained else "the training does not change the parameters"
 
 
@@ -256,10 +256,12 @@ def _measure(run: Run, activations: tuple[Activation | None, ...]) -> Judged:
     for known, layer in zip(activations, run.layers, strict=True):
         if known is None and not remark and not _is_elementwise(layer.h):
             remark = "an activation function of this network does not act on each value alone"
-    train, val = (
-        float((networks.forward(x, run.layers, functions)[:, 0].round() == y).mean())
-        for x, y in ((split.train_x, split.train_y), (split.val_x, split.val_y))
-    )
+    # Parameters that are nan predict nothing rightly. They may have become so by chance, as any bad run.
+    with np.errstate(all="ignore"):
+        train, val = (
+            float((networks.forward(x, run.layers, functions)[:, 0].round() == y).mean())
+            for x, y in ((split.train_x, split.train_y), (split.val_x, split.val_y))
+        )
     return Judged(run, activations, Accuracy(train, val, len(split.val_x)), remark)
 
 

@@ -65,8 +65,8 @@ WRONG: dict[str, tuple[Any, str]] = {
         "not normally distributed, but uniformly",
     ),
     "two values": (lambda rng: rng.choice([-0.3, 0.3], SIZE), "not normally distributed, but otherwise"),
-    "few values": (lambda rng: np.tile(rng.normal(0, 0.3, 8), SIZE // 8), ""),
-    "all the same": (lambda rng: np.full(SIZE, 0.3), "standard deviation of the weights is 0.0"),
+    "few values": (lambda rng: np.tile(rng.normal(0, 0.3, 8), SIZE // 8), "expected 0.3"),
+    "all the same": (lambda rng: np.full(SIZE, 0.25), "standard deviation of the weights is 0.0"),
     "nan among them": (lambda rng: np.append(rng.normal(0, 0.3, SIZE), np.nan), "nan or infinite"),
     "no numbers": (lambda rng: ["a", "b", "c"], "expected numbers"),
 }
