@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import traceback
 from collections.abc import Callable
 from typing import NoReturn
@@ -80,7 +81,10 @@ def assertion_message(error: BaseException) -> str:
 def explain(error: StudentError, name_cell: NameCell) -> str:
     """A student's exception with its traceback, by cell and line."""
     lines = [_short(str(error))]
-    lines += [f"  {_place(frame, name_cell)}" for frame in error.frames]
+    for line, same in itertools.groupby(f"  {_place(frame, name_cell)}" for frame in error.frames):
+        # A recursion without end has a thousand lines of it.
+        count = len(list(same))
+        lines.append(line if count == 1 else f"{line}  (and again, many times)")
     return "\n".join(lines)
 
 

@@ -142,7 +142,12 @@ class _Session:
         self.error = None
         # Needed for the second run of an item; harmless before the first.
         item._initrequest()  # type: ignore[attr-defined]
-        runtestprotocol(item, nextitem=None, log=False)
+        try:
+            runtestprotocol(item, nextitem=None, log=False)
+        except pytest.exit.Exception as error:
+            # A check that ends the session ends itself alone; what it has set up is still to be torn down.
+            self.error = error
+            item.session._setupstate.teardown_exact(None)
         return outcome_of(self.error, check.title, self.notebooks.name_cell)
 
     def carry_forward(self, question: Question) -> None:

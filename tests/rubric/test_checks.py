@@ -1,51 +1,333 @@
-"""Faults of a rubric's checks: each on a line that says where it is."""
+"""Finding a rubric's checks: each fault on a line that says where it is, before any submission is run."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from notebooks import MINI
 
 from grader.assignment import RubricError, load_assignment
-from grader.rubric.checks import load_checks
+from grader.rubric.checks import Check, load_checks
 
+MARK_A = '@pytest.mark.question("1.1.a", points=1)'
 MARK_B = '@pytest.mark.question("1.1.b", points=0.5)'
+CASES = '@pytest.mark.parametrize("x", [0, 3, -2.5])'
+NEEDS_MARK = 'needs a mark of the form @pytest.mark.question("1.3.a", points=1)'
+ADDED = '''
+
+@pytest.mark.question("1.1.b", points=0)
+def test_added(student):
+    """One more promise."""
+'''
+
+
+@pytest.fixture
+def rubric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the mini assignment, to be changed, in the folder `rubric` of the current one."""
+    monkeypatch.chdir(tmp_path)
+    copy = shutil.copytree(MINI, tmp_path / "rubric", ignore=shutil.ignore_patterns("__pycache__"))
+    return Path(copy).relative_to(tmp_path)
+
+
+def load(rubric: Path) -> tuple[Check, ...]:
+    return load_checks(load_assignment(rubric))
+
+
+def faults(rubric: Path) -> list[str]:
+    with pytest.raises(RubricError) as caught:
+        load(rubric)
+    assert all("\n" not in line for line in caught.value.faults)
+    return caught.value.faults
+
+
+def change(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+
+
+def test_checks_are_found_in_order_with_their_points_and_promises(rubric: Path) -> None:
+    assert load(rubric) == (
+        Check("test_mini.py::test_double", "1.1.a", 1, "Your function returns twice its argument."),
+        Check("test_mini.py::test_quadruple", "1.1.b", 1.5, "Your function returns four times its argument."),
+        Check("test_mini.py::test_quadruple_uses_double", "1.1.b", 0.5, "Your function calls `double`."),
+        Check("test_mini.py::test_results", "1.1.c", 1.5, "`results` holds what `quadruple` returned."),
+    )
+
+
+# Faults
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "fault"),
+    ("old", "new", "expected"),
     [
-        pytest.param(MARK_B, '@pytest.mark.question("9.9.z", points=0.5)', "there is no question 9.9.z", id="question"),
         pytest.param(
             MARK_B,
-            '@pytest.mark.question("1.1.b", points=1)',
-            "rubric.toml: question 1.1.b is worth 2 points but its checks add up to 2.5",
-            id="sum",
+            MARK_B.replace("1.1.b", "9.9.z"),
+            [
+                "rubric/test_mini.py::test_quadruple_uses_double: there is no question 9.9.z in rubric.toml",
+                "rubric/rubric.toml: question 1.1.b is worth 2 points but its checks add up to 1.5",
+            ],
+            id="unknown question",
         ),
-        pytest.param(MARK_B, MARK_B.replace("1.1.b", "1.2.a"), "question 1.2.a is a text", id="text question"),
-        pytest.param(MARK_B, MARK_B.replace("0.5", "0.3"), "in steps of 0.5", id="steps"),
-        pytest.param("(student, rng)", "(student, rgn)", "there is no fixture 'rgn'", id="fixture"),
-        pytest.param('    """Your function calls `double`."""\n', "", "needs a docstring", id="docstring"),
-        pytest.param(MARK_B + "\n", "", "needs a mark of the form", id="no mark"),
-        pytest.param(MARK_B, "@pytest.mark.question(1)", "needs a mark of the form", id="malformed mark"),
-        pytest.param("import numpy as np", "import numpy as", "cannot be imported: line 1: SyntaxError", id="syntax"),
-        pytest.param('"1.1.c"', '"1.1.b"', "rubric.toml: question 1.1.c has no checks", id="no checks"),
+        pytest.param(
+            MARK_B,
+            MARK_B.replace("0.5", "1"),
+            ["rubric/rubric.toml: question 1.1.b is worth 2 points but its checks add up to 2.5"],
+            id="points that do not add up",
+        ),
+        pytest.param(
+            MARK_B,
+            MARK_B.replace("1.1.b", "1.2.a"),
+            [
+                "rubric/test_mini.py::test_quadruple_uses_double: "
+                "question 1.2.a is a text, marked by a person: it can have no checks",
+                "rubric/rubric.toml: question 1.1.b is worth 2 points but its checks add up to 1.5",
+            ],
+            id="text question",
+        ),
+        pytest.param(
+            '"1.1.c", points=1.5',
+            '"1.1.b", points=0',
+            ["rubric/rubric.toml: question 1.1.c has no checks"],
+            id="code question without checks",
+        ),
+        pytest.param(
+            "(student, rng)",
+            "(student, rgn)",
+            [
+                "rubric/test_mini.py::test_quadruple: there is no fixture 'rgn'; "
+                "the rubric's own are student, reference, seed and rng"
+            ],
+            id="fixture that does not exist",
+        ),
+        pytest.param(
+            "(student, reference, x)",
+            "(studnet, reference, x)",
+            [
+                "rubric/test_mini.py::test_double: there is no fixture 'studnet'; "
+                "the rubric's own are student, reference, seed and rng"
+            ],
+            id="fixture that does not exist, of three cases, once",
+        ),
+        pytest.param(
+            '    """Your function calls `double`."""\n',
+            "",
+            ["rubric/test_mini.py::test_quadruple_uses_double: needs a docstring; it is what the student reads"],
+            id="no docstring",
+        ),
+        *(
+            pytest.param(
+                MARK_B,
+                mark,
+                [
+                    f"rubric/test_mini.py::test_quadruple_uses_double: {NEEDS_MARK}",
+                    "rubric/rubric.toml: question 1.1.b is worth 2 points but its checks add up to 1.5",
+                ],
+                id=id,
+            )
+            for id, mark in {
+                "no mark": "",
+                "mark without a question": "@pytest.mark.question",
+                "mark with a number": "@pytest.mark.question(1.1)",
+                "mark with two questions": '@pytest.mark.question("1.1.a", "1.1.b")',
+                "mark with a name": '@pytest.mark.question(id="1.1.b")',
+                "mark with an unknown argument": '@pytest.mark.question("1.1.b", point=0.5)',
+                "mark with points in words": '@pytest.mark.question("1.1.b", points="half")',
+                "mark with points that are a truth": '@pytest.mark.question("1.1.b", points=True)',
+            }.items()
+        ),
+        *(
+            pytest.param(
+                MARK_B,
+                MARK_B.replace("0.5", points),
+                [
+                    f"rubric/test_mini.py::test_quadruple_uses_double: {shown} points; "
+                    "points are not negative, in steps of 0.5",
+                    f"rubric/rubric.toml: question 1.1.b is worth 2 points but its checks add up to {total}",
+                ],
+                id=f"{points} points",
+            )
+            for points, shown, total in [
+                ("0.25", "0.25", "1.75"),
+                ("-0.5", "-0.5", "1"),
+                ("float('nan')", "nan", "nan"),
+                ("1e400", "inf", "inf"),
+            ]
+        ),
+        pytest.param(
+            "import numpy as np",
+            "import numpy as",
+            ["rubric/test_mini.py: cannot be imported: line 1: SyntaxError: invalid syntax"],
+            id="syntax error",
+        ),
+        pytest.param(
+            "from grader.rubric import review",
+            "from grader.rubric import reviewed",
+            ["rubric/test_mini.py: cannot be imported: line 4: ImportError: cannot import name 'reviewed' from"],
+            id="import error",
+        ),
+        pytest.param(
+            "from grader.rubric import review",
+            "from grader.rubric import review\n\n\ndef limit():\n    return 1 / 0\n\n\nlimit()",
+            ["rubric/test_mini.py: cannot be imported: line 8: ZeroDivisionError: division by zero"],
+            id="exception",
+        ),
+        pytest.param(
+            "from grader.rubric import review",
+            "import sys\n\nsys.exit('bye')",
+            ["rubric: a check file ends the program (line 6: SystemExit: bye)"],
+            id="exit",
+        ),
+        pytest.param(
+            "from grader.rubric import review",
+            "pytest.exit('bye')",
+            ["rubric/test_mini.py: cannot be imported: line 4: Exit: bye"],
+            id="pytest.exit",
+        ),
+        pytest.param(
+            "from grader.rubric import review",
+            "pytest.skip('bye', allow_module_level=True)",
+            ["rubric/test_mini.py: is skipped as a whole"],
+            id="skipped",
+        ),
+        pytest.param(
+            CASES,
+            '@pytest.mark.parametrize("y", [0])',
+            ["rubric/test_mini.py: cannot be imported: Failed: In test_mini.py::test_double: function uses no"],
+            id="cases of an argument that is none",
+        ),
     ],
 )
-def test_a_fault_is_named_with_its_place(tmp_path: Path, old: str, new: str, fault: str) -> None:
-    rubric = Path(shutil.copytree(MINI, tmp_path / "rubric", ignore=shutil.ignore_patterns("__pycache__")))
-    text = (rubric / "test_mini.py").read_text()
-    assert text.count(old) == 1
-    (rubric / "test_mini.py").write_text(text.replace(old, new))
-    with pytest.raises(RubricError) as caught:
-        load_checks(load_assignment(rubric))
-    assert [line for line in caught.value.faults if fault in line], caught.value.faults
-    assert all(line.startswith(str(rubric)) and "\n" not in line for line in caught.value.faults)
+def test_a_fault_is_named_with_its_place(rubric: Path, old: str, new: str, expected: list[str]) -> None:
+    change(rubric / "test_mini.py", old, new)
+    found = faults(rubric)
+    assert len(found) == len(expected)
+    for line, start in zip(found, expected, strict=True):
+        assert line.startswith(start)
 
 
-def test_a_conftest_of_a_folder_around_the_rubric_is_left_alone(tmp_path: Path) -> None:
-    rubric = Path(shutil.copytree(MINI, tmp_path / "rubric", ignore=shutil.ignore_patterns("__pycache__")))
-    (tmp_path / "conftest.py").write_text("raise RuntimeError('not yours')\n")
-    assert len(load_checks(load_assignment(rubric))) == 4
+def test_all_faults_are_named_at_once(rubric: Path) -> None:
+    checks = rubric / "test_mini.py"
+    change(checks, "(student, rng)", "(student, rgn)")
+    change(checks, '    """Your function calls `double`."""\n', "")
+    change(checks, '"1.1.a", points=1', '"1.1.a", points=0.3')
+    (rubric / "test_other.py").write_text("import no_such_module\n")
+    found = faults(rubric)
+    assert len(found) == 4
+    for part in ("fixture 'rgn'", "docstring", "0.3 points", "line 1: ModuleNotFoundError: No module named 'no_such"):
+        assert any(part in line for line in found), part
+
+
+def test_a_conftest_that_breaks_is_named(rubric: Path) -> None:
+    (rubric / "conftest.py").write_text("import no_such_module\n")
+    (line,) = faults(rubric)
+    assert line == "rubric: the checks cannot be read: ModuleNotFoundError: No module named 'no_such_module'"
+
+
+def test_a_rubric_without_checks_says_so(rubric: Path) -> None:
+    (rubric / "test_mini.py").unlink()
+    assert faults(rubric) == [f"rubric/rubric.toml: question 1.1.{letter} has no checks" for letter in "abc"]
+
+
+# What a rubric may do
+
+
+def test_a_case_with_a_mark_of_its_own_is_a_check_of_its_own(rubric: Path) -> None:
+    case = 'pytest.param(-2.5, marks=pytest.mark.question("1.1.a", points=0.5), id="a/b [c]")'
+    change(rubric / "test_mini.py", CASES, f'@pytest.mark.parametrize("x", [0, 3, {case}])')
+    change(rubric / "test_mini.py", MARK_A, MARK_A.replace("=1", "=0.5"))
+    assert [(check.name, check.points) for check in load(rubric)][:2] == [
+        ("test_mini.py::test_double", 0.5),
+        ("test_mini.py::test_double[a/b [c]]", 0.5),
+    ]
+
+
+def test_a_class_and_a_file_may_bear_the_mark(rubric: Path) -> None:
+    (rubric / "test_more.py").write_text(
+        "import pytest\n\npytestmark = pytest.mark.question('1.1.b', points=0)\n\n\n"
+        "class TestMore:\n    def test_one(self, student):\n        '''One.'''\n\n\n"
+        "def test_two():\n    '''Two.'''\n"
+    )
+    assert [check.name for check in load(rubric)][-2:] == ["test_more.py::TestMore::test_one", "test_more.py::test_two"]
+
+
+def test_checks_of_two_files_in_different_folders_are_two(rubric: Path) -> None:
+    for folder in ("one", "two"):
+        (rubric / folder).mkdir()
+        (rubric / folder / "test_same.py").write_text(f"import pytest\n{ADDED}")
+    names = [check.name for check in load(rubric)]
+    assert {"one/test_same.py::test_added", "two/test_same.py::test_added"} < set(names)
+    assert len(names) == 6
+
+
+def test_fixtures_of_the_rubric_and_of_pytest_may_be_used(rubric: Path) -> None:
+    (rubric / "conftest.py").write_text("import pytest\n\n\n@pytest.fixture\ndef size(seed):\n    return 3\n")
+    change(rubric / "test_mini.py", "(student, rng)", "(student, rng, size, tmp_path, monkeypatch, request)")
+    assert len(load(rubric)) == 4
+
+
+def test_the_first_paragraph_of_a_docstring_is_what_the_student_reads(rubric: Path) -> None:
+    promise = '"""Your function\n    calls `double`.\n\n    For staff: this is worth half a point.\n    """'
+    change(rubric / "test_mini.py", '"""Your function calls `double`."""', promise)
+    assert load(rubric)[2].title == "Your function calls `double`."
+
+
+# What is around a rubric
+
+
+def test_a_module_beside_the_checks_can_be_imported(rubric: Path) -> None:
+    (rubric / "helpers.py").write_text("LIMIT = 3\n")
+    change(rubric / "test_mini.py", "from grader.rubric import review", "from helpers import LIMIT")
+    assert len(load(rubric)) == 4
+    assert "helpers" not in sys.modules
+
+
+def test_two_rubrics_may_have_modules_of_the_same_name(rubric: Path, tmp_path: Path) -> None:
+    (rubric / "helpers.py").write_text("PROMISE = 'One.'\n")
+    with (rubric / "test_mini.py").open("a") as file:
+        file.write(ADDED + "\n\nimport helpers\n\ntest_added.__doc__ = helpers.PROMISE\n")
+    other = Path(shutil.copytree(rubric, tmp_path / "other"))
+    (other / "helpers.py").write_text("PROMISE = 'Two.'\n")
+    assert [load(each)[-1].title for each in (rubric, other, rubric)] == ["One.", "Two.", "One."]
+
+
+def test_loading_leaves_the_process_as_it_was(rubric: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    change(rubric / "test_mini.py", "import numpy as np", "import sys\nimport numpy as np\nprint('x', file=sys.stderr)")
+    path, modules, environment, folder = list(sys.path), set(sys.modules), dict(os.environ), Path.cwd()
+    load(rubric)
+    assert list(sys.path) == path
+    assert [name for name in sys.modules if "mini" in name and name not in modules] == []
+    assert dict(os.environ) == environment
+    assert Path.cwd() == folder
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_folder_with_a_space_in_its_name(rubric: Path) -> None:
+    spaced = rubric.rename("a rubric")
+    (spaced / "helpers.py").write_text("LIMIT = 3\n")
+    change(spaced / "test_mini.py", "from grader.rubric import review", "from helpers import LIMIT")
+    assert len(load(spaced)) == 4
+
+
+def test_nothing_around_the_rubric_has_a_say(rubric: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("conftest.py").write_text("raise RuntimeError('not yours')\n")
+    Path("pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
+    (rubric / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-k nothing")
+    monkeypatch.setenv("PYTEST_PLUGINS", "no_such_plugin")
+    assert len(load(rubric)) == 4
+
+
+def test_a_check_that_imports_the_rubrics_words_needs_nothing_else(rubric: Path) -> None:
+    code = (
+        "import sys; from grader.rubric import expect, review, StudentError\n"
+        "print([name for name in ('torch', 'nbclient', 'jupyter_client') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
