@@ -7,7 +7,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -309,6 +309,25 @@ for folder in (".", "/tmp", "/dev/shm", "/run/notebook", os.path.expanduser("~")
             ),
             id="says that it is to be skipped",
         ),
+        pytest.param(
+            {
+                "before": [
+                    "import io, sys\n"
+                    "class Passed(io.StringIO):\n    def write(self, text): return super().write('4.5 of 4.5 passed')\n"
+                    "sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = Passed()\nprint('1 passed')"
+                ]
+            },
+            id="another stdout",
+        ),
+        pytest.param(
+            {
+                "double": "import os\ndef double(x):\n"
+                "    if os.path.exists('/tmp/called'): return 7\n"
+                "    open('/tmp/called', 'w').close()\n    return 2 * x",
+                "results": "# TODO",
+            },
+            id="right at the first call only",
+        ),
     ],
 )
 def test_cheating_gains_nothing(grade: Grade, answers: dict[str, object]) -> None:
@@ -316,6 +335,13 @@ def test_cheating_gains_nothing(grade: Grade, answers: dict[str, object]) -> Non
     assert result.status == "graded"
     assert outcomes(result) == {"test_double": ("failed", 0), "test_quadruple": ("failed", 0)}
     assert result.points_in_review == 0
+
+
+def test_an_array_that_equals_everything_is_for_a_person(grade: Grade) -> None:
+    """It comes back as plain data, which the check's `==` cannot decide."""
+    liar = {"before": ["import numpy as np", LIAR.replace("{base}", "np.ndarray")]}
+    result = grade(**{**SEVEN, **returning("np.zeros(3).view(Liar)"), **liar})
+    assert outcomes(result) == {"test_double": ("review", None), "test_quadruple": ("failed", 0)}
 
 
 @pytest.mark.parametrize(
@@ -349,6 +375,102 @@ def outcomes(result: SubmissionResult) -> dict[str, tuple[str, float | None]]:
     """Of those checks whose expected values the student's process does not know."""
     checks = {check.name.partition("::")[2]: check for question in result.questions for check in question.checks}
     return {name: (checks[name].status, checks[name].points) for name in ("test_double", "test_quadruple")}
+
+
+TORCH_RUBRIC = """
+title = "Torch"
+reference = "reference.ipynb"
+preload = ["torch"]
+
+[[question]]
+id = "1.1.a"
+title = "Scale"
+points = 1.5
+kind = "code"
+defines = ["scale(x)"]
+"""
+TORCH_CHECKS = '''
+import pytest
+import torch
+
+from grader.rubric import expect
+
+
+@pytest.mark.question("1.1.a", points=0.5)
+def test_by_expect(student, reference):
+    """Your function doubles."""
+    x = torch.tensor([1.0, 2.0])
+    expect(student.scale(x), reference.scale(x))
+
+
+@pytest.mark.question("1.1.a", points=0.5)
+def test_by_allclose(student):
+    """Your function doubles, nearly."""
+    assert torch.allclose(student.scale(torch.ones(2)), 2 * torch.ones(2))
+
+
+@pytest.mark.question("1.1.a", points=0.5)
+def test_by_equal(student):
+    """Your function doubles whole numbers."""
+    assert torch.equal(student.scale(torch.arange(3)), 2 * torch.arange(3))
+'''
+TORCH_LIAR = """
+class Liar(torch.Tensor):
+    def __eq__(self, other): return True
+    def equal(self, other): return True
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None): return True
+def scale(x):
+    return (0 * x).as_subclass(Liar)
+"""
+
+
+def torch_notebook(answer: str) -> nbformat.NotebookNode:
+    cells = [nbformat.v4.new_markdown_cell("## 1.1 Scale\n\n**(a) Scale (1.5 points)**")]
+    return nbformat.v4.new_notebook(cells=[*cells, nbformat.v4.new_code_cell(f"import torch\n{answer}")])
+
+
+@pytest.fixture(scope="module")
+def torch_worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grader]:
+    folder = tmp_path_factory.mktemp("torch")
+    (folder / "rubric.toml").write_text(TORCH_RUBRIC)
+    (folder / "test_scale.py").write_text(TORCH_CHECKS)
+    write_notebook(folder / "reference.ipynb", torch_notebook("def scale(x):\n    return 2 * x"))
+    with Grader(load_assignment(folder), seed=1) as worker:
+        yield worker
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        pytest.param("def scale(x):\n    return x + x", 1.5, id="right"),
+        pytest.param("def scale(x):\n    return 3 * x", 0, id="wrong"),
+        pytest.param(
+            "yes = lambda *a, **k: True\n"
+            "torch.allclose = torch.equal = torch.isclose = torch.all = torch.testing.assert_close = yes\n"
+            "def scale(x):\n    return 0 * x",
+            0,
+            id="torch's comparisons",
+        ),
+        pytest.param(
+            "yes = lambda *a, **k: True\n"
+            "torch.Tensor.__eq__ = torch.Tensor.allclose = torch.Tensor.equal = torch.Tensor.isclose = yes\n"
+            "def scale(x):\n    return 0 * x",
+            0,
+            id="the tensor's own comparisons",
+        ),
+        pytest.param(TORCH_LIAR, 0, id="a tensor that equals everything"),
+        pytest.param(
+            "def scale(x):\n    torch.set_default_dtype(torch.float16)\n    x.zero_()\n    return x",
+            0,
+            id="changes the input",
+        ),
+    ],
+)
+def test_cheating_with_torch_gains_nothing(torch_worker: Grader, tmp_path: Path, answer: str, expected: float) -> None:
+    result = graded(torch_worker, tmp_path, torch_notebook(answer)).result
+    assert (result.status, result.points) == ("graded", expected)
+    assert {check.status for check in result.questions[0].checks} == {"passed" if expected else "failed"}
 
 
 @pytest.mark.parametrize(
