@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Rubrics that the tests grade with: their checks are for the grader to run.
 collect_ignore = ["data"]
+
+# A shell starts what runs in the background with interrupts ignored, and so would be all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # On a busy machine, an example that takes long says nothing about the code.
 settings.register_profile("grader", deadline=None)
