@@ -107,7 +107,7 @@ def grade_all(
     Interrupted (KeyboardInterrupt), it leaves nothing running, and keeps what is graded with an overview of that.
     """
     results: list[SubmissionResult] = []
-    with _interruptible():
+    with interruptible():
         worker = Grader(assignment, seed)
         require_writable(output)
         with worker:
@@ -156,7 +156,7 @@ def _one_line(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """Whatever asks the program to end raises KeyboardInterrupt where the main thread is.
 
     With Python's own handler, asyncio would only cancel the cell that runs, and the cell would get the blame.

@@ -18,9 +18,9 @@ from grader.assignment import Assignment, Question
 from grader.execution.checkpoints import Checkpoints, Replacement
 from grader.execution.namespace import Namespace
 from grader.execution.plan import plan_stops
-from grader.execution.probe import NotData, Probe, StudentError
+from grader.execution.probe import StudentError
 from grader.execution.reference import Reference, defined_names
-from grader.execution.remembered import Memory, RememberedProbe
+from grader.execution.remembered import Memory
 from grader.execution.runner import Execution, run_notebook
 from grader.execution.sandbox import Sandbox, SandboxError
 from grader.inside.cells import cell_file
@@ -28,7 +28,7 @@ from grader.locating import Answer, code_of, is_answered, locate
 from grader.notebook import UnreadableNotebook, read_notebook
 from grader.results import WORST_FIRST, CheckResult, QuestionResult, QuestionStatus, SubmissionResult, total
 from grader.rubric.checks import Check, load_checks
-from grader.rubric.outcomes import ReferenceFailed, explain
+from grader.rubric.reference import reference_namespace
 from grader.rubric.session import run_checks
 
 TRIES = 2
@@ -212,12 +212,7 @@ class _Notebooks:
 
     def reference(self, question: str, seed: int) -> Namespace:
         assert self.worker.reference_checkpoints is not None
-        checkpoints, memory = self.worker.reference_checkpoints, self.worker.memory
-        return Namespace(
-            lambda: RememberedProbe(
-                lambda: _of_reference(checkpoints.probe(question, seed)), memory, f"{question} {seed}"
-            )
-        )
+        return reference_namespace(self.worker.reference_checkpoints, self.worker.memory, question, seed)
 
     def is_missing(self, question: str) -> bool:
         return question in self.missing
@@ -225,23 +220,6 @@ class _Notebooks:
     def name_cell(self, file: str) -> str:
         index = self.cells.get(file)
         return "your code" if index is None else f"cell {index + 1}"
-
-
-def _of_reference(probe: Probe) -> Probe:
-    """Errors of the reference are not the student's, and its traceback is for staff alone."""
-    ask = probe.ask
-
-    def ask_reference(do: str, **arguments: object) -> object:
-        try:
-            return ask(do, **arguments)
-        except NotData:
-            # It was handed something of the student's that is no data.
-            raise NotData("TypeError", "a function or another object was given where a value is expected") from None
-        except StudentError as error:
-            raise ReferenceFailed(f"the reference raised {explain(error, lambda file: 'its cell')}") from None
-
-    probe.ask = ask_reference  # type: ignore[method-assign]
-    return probe
 
 
 def _status(question: Question, checks: Sequence[CheckResult], missing: bool) -> QuestionStatus:

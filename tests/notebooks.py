@@ -49,3 +49,10 @@ def mini_notebook(
 def write_notebook(path: Path, notebook: nbformat.NotebookNode) -> Path:
     nbformat.write(notebook, path)
     return path
+
+
+def change(path: Path, old: str, new: str) -> None:
+    """Replace the one occurrence of a text in a file."""
+    text = path.read_text()
+    assert text.count(old) == 1, old
+    path.write_text(text.replace(old, new))

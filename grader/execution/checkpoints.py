@@ -40,9 +40,9 @@ class Checkpoints:
         return self._probe(self._path(self.execution.after, question), seed, replacement)
 
     def rerun(
-        self, question: str, seed: int, replacement: Replacement, sources: Sequence[str], records: Sequence[str]
+        self, question: str, seed: int, replacement: Replacement | None, sources: Sequence[str], records: Sequence[str]
     ) -> Path:
-        """Run the question's cells again from the state before them, changed by `replacement`; freeze the result.
+        """Run cells as the question's from the state before it, changed by `replacement`; freeze the result.
 
         Raises StudentError when the cells do not come to an end.
         """
@@ -50,7 +50,8 @@ class Checkpoints:
         before = self._path(self.execution.before, question)
         probe = Probe(self.sandbox, before, limits.rerun_cpu_seconds, limits.cell_wall_seconds, seed)
         try:
-            replacement.apply(probe)
+            if replacement is not None:
+                replacement.apply(probe)
             probe.ask("run_cells", sources=list(sources), record=list(records))
             path = self.sandbox.path("checkpoint")
             pid = probe.ask("checkpoint", path=str(path))

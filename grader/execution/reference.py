@@ -35,10 +35,13 @@ class Reference:
         if faults:
             raise RubricError(faults)
 
-    def run(self, sandbox: Sandbox, seed: int) -> Checkpoints:
-        """Run the reference in `sandbox`. Raises RubricError where a cell of it fails, SandboxError."""
+    def run(self, sandbox: Sandbox, seed: int, *, before: bool = False) -> Checkpoints:
+        """Run the reference in `sandbox`; with `before`, other answers can take the place of each of its own.
+
+        Raises RubricError where a cell of it fails, SandboxError.
+        """
         assignment = self.assignment
-        stops = plan_stops(assignment.questions, self.answers)
+        stops = plan_stops(assignment.questions, self.answers, before=before)
         execution = run_notebook(sandbox, self.notebook, stops, (), assignment.limits, seed)
         faults = [f"cell {failure.cell + 1}: {failure.why}" for failure in execution.failures]
         faults += [
@@ -50,6 +53,11 @@ class Reference:
         if faults:
             raise RubricError([f"{assignment.reference}: {fault}" for fault in faults])
         return Checkpoints(sandbox, execution, assignment.limits)
+
+    def sources(self, question: str) -> tuple[str, ...]:
+        """The code cells that answer `question`."""
+        cells = [self.notebook.cells[index] for index in self.answers[question].cells]
+        return tuple(cell.source for cell in cells if cell.cell_type == "code")
 
     def definitions(self, question: str) -> str:
         """The code of all functions that the reference defines before this question, without anything that runs.

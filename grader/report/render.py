@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import groupby
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from grader.assignment import Assignment
-from grader.report.answers import AnswerView, answer_view, cell_ranges, enumeration
+from grader.report.answers import AnswerView, answer_view, cell_ranges
 from grader.report.budget import OUTPUT_LINES, TEXT_CHARACTERS, Budget
 from grader.report.grades import grades_csv
 from grader.report.markdown import render_markdown
-from grader.report.text import clean, excerpt, printed
-from grader.results import CheckResult, QuestionResult, SubmissionResult, format_points
+from grader.report.page import render_page
+from grader.report.text import excerpt, printed
+from grader.results import CheckResult, QuestionResult, SubmissionResult
 
 __all__ = ["grades_csv", "render_index", "render_submission"]
-
-_TEMPLATES = Path(__file__).with_name("templates")
 
 
 class Status(NamedTuple):
@@ -101,7 +96,7 @@ def render_submission(assignment: Assignment, result: SubmissionResult, notebook
     questions = [_question_view(assignment, question, notebook, budget) for question in result.questions]
     by_section = groupby(questions, key=lambda view: view.result.id.rpartition(".")[0])
     used = {view.status for view in questions} | {check.status for view in questions for check in view.checks}
-    return _render(
+    return render_page(
         "submission.html.j2",
         assignment=assignment,
         result=result,
@@ -116,7 +111,7 @@ def render_index(assignment: Assignment, results: Sequence[SubmissionResult]) ->
     """One page over all submissions; it links to `<submission>/report.html`."""
     graded = [result for result in results if result.status == "graded"]
     by_section = groupby(assignment.questions, key=lambda question: question.section)
-    return _render(
+    return render_page(
         "index.html.j2",
         assignment=assignment,
         results=[*graded, *(result for result in results if result.status != "graded")],
@@ -170,43 +165,3 @@ def _average(id: str, graded: Sequence[SubmissionResult]) -> float | None:
     if not known:
         return None
     return sum(question.points or 0 for question in known) / sum(question.max_points for question in known)
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        # Whatever a template shows that is not yet markup: names, titles, messages.
-        finalize=lambda value: clean(value) if isinstance(value, str) and not hasattr(value, "__html__") else value,
-    )
-    environment.filters |= {
-        "points": format_points,
-        "prose": _prose,
-        "enumeration": enumeration,
-        "report_address": _report_address,
-    }
-    environment.globals["style"] = Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8"))
-    return environment
-
-
-def _render(template: str, **values: Any) -> str:
-    return _environment().get_template(template).render(values)
-
-
-def _prose(text: str) -> Markup:
-    """Text with `code` in backticks, as docstrings have it."""
-    parts = str(escape(clean(text))).split("`")
-    if len(parts) % 2 == 0:
-        return Markup("`".join(parts))
-    return Markup("".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts)))
-
-
-def _report_address(submission: str) -> str:
-    """Relative, whatever a file is called: a name with a colon in it would else be taken for a scheme."""
-    # A name that is not UTF-8 on the disk has surrogates for its bytes; others stand for nothing.
-    name = re.sub("[\ud800-\udc7f\udd00-\udfff]", "\ufffd", submission)
-    return f"./{quote(name, safe='', errors='surrogateescape')}/report.html"

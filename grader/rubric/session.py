@@ -1,10 +1,10 @@
-"""Running the checks of a rubric on one submission, and carrying errors forward."""
+"""Running the checks of a rubric on notebooks, and carrying errors forward."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -45,9 +45,14 @@ def run_checks(
     assignment: Assignment, checks: Sequence[Check], notebooks: Notebooks, seed: int
 ) -> dict[str, list[CheckResult]]:
     """The results of all checks by question. Raises SandboxError: then nothing is known, and all is to be repeated."""
-    session = _Session(assignment, checks, notebooks, seed)
-    run_pytest(assignment.folder, [session])
-    return session.results
+    results: dict[str, list[CheckResult]] = {}
+    with_checks(assignment, lambda checker: results.update(checker.grade(checks, notebooks, seed)))
+    return results
+
+
+def with_checks(assignment: Assignment, use: Callable[[Checker], None]) -> None:
+    """Have pytest collect the rubric's checks, and `use` them; all that is raised comes out."""
+    run_pytest(assignment.folder, [Checker(assignment, use)])
 
 
 def seed_of(seed: int, check: str) -> int:
@@ -55,18 +60,18 @@ def seed_of(seed: int, check: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed} {check}".encode()).digest()[:7], "big")
 
 
-class _Session:
+class Checker:
     """The pytest plugin of one run: fixtures, the loop over the checks, their outcomes."""
 
-    def __init__(self, assignment: Assignment, checks: Sequence[Check], notebooks: Notebooks, seed: int) -> None:
+    notebooks: Notebooks
+    run_seed: int
+
+    def __init__(self, assignment: Assignment, use: Callable[[Checker], None]) -> None:
         self.assignment = assignment
-        self.checks = checks
-        self.notebooks = notebooks
-        self.run_seed = seed
+        self.use = use
         self.carry: Sequence[Question] = ()
         self.items: dict[str, list[pytest.Item]] = {}
         self.error: BaseException | None = None
-        self.results: dict[str, list[CheckResult]] = {question.id: [] for question in assignment.questions}
 
     def pytest_configure(self, config: pytest.Config) -> None:
         register_mark(config)
@@ -104,19 +109,27 @@ class _Session:
             check = check_of(item)
             assert check is not None
             self.items.setdefault(check.name, []).append(item)
-        for check in self.checks:
-            self.results[check.question].append(self.result(check))
+        self.use(self)
+        return True
+
+    def grade(self, checks: Sequence[Check], notebooks: Notebooks, seed: int) -> dict[str, list[CheckResult]]:
+        """Run all checks on one notebook, then those that failed once more with earlier errors put right."""
+        results: dict[str, list[CheckResult]] = {question.id: [] for question in self.assignment.questions}
+        for check in checks:
+            results[check.question].append(self.result(check, notebooks, seed))
         # The reference's code enters the sandbox only now that everything has been asked without it.
         for question in self.assignment.questions:
-            self.carry_forward(question)
-        return True
+            self.carry_forward(question, checks, results)
+        return results
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         if call.excinfo is not None and self.error is None:
             self.error = call.excinfo.value
 
-    def result(self, check: Check) -> CheckResult:
+    def result(self, check: Check, notebooks: Notebooks, seed: int) -> CheckResult:
+        """Run one check on a notebook."""
+        self.notebooks, self.run_seed = notebooks, seed
         start = time.perf_counter()
         if self.notebooks.is_missing(check.question):
             outcome = Outcome("missing", "No answer was found.")
@@ -150,9 +163,12 @@ class _Session:
             item.session._setupstate.teardown_exact(None)
         return outcome_of(self.error, check.title, self.notebooks.name_cell)
 
-    def carry_forward(self, question: Question) -> None:
+    def carry_forward(
+        self, question: Question, checks: Sequence[Check], results: Mapping[str, Sequence[CheckResult]]
+    ) -> None:
         """Run the failed checks again with the reference's functions for earlier questions that lost points."""
-        lost = [earlier for earlier in self.assignment.ancestors(question.id) if self.has_lost(earlier)]
+        ancestors = self.assignment.ancestors(question.id)
+        lost = [earlier for earlier in ancestors if _has_lost(earlier, results[earlier.id])]
         if self.notebooks.is_missing(question.id):
             return
         names = self.notebooks.carried_names(question.id, lost)
@@ -160,9 +176,9 @@ class _Session:
             # The same once more would only be a second chance.
             return
         self.carry = lost
-        for result in self.results[question.id]:
+        for result in results[question.id]:
             if result.status == "failed":
-                check = next(check for check in self.checks if check.name == result.name)
+                check = next(check for check in checks if check.name == result.name)
                 start = time.perf_counter()
                 outcome = self.run(check)
                 result.seconds += time.perf_counter() - start
@@ -174,11 +190,12 @@ class _Session:
                     result.message, result.detail = outcome.message, outcome.detail
         self.carry = ()
 
-    def has_lost(self, question: Question) -> bool:
-        """Whether points are missing, also those that a person may still give."""
-        if question.kind == "text":
-            return False
-        return sum(result.points or 0.0 for result in self.results[question.id]) < question.points
+
+def _has_lost(question: Question, results: Sequence[CheckResult]) -> bool:
+    """Whether points are missing, also those that a person may still give."""
+    if question.kind == "text":
+        return False
+    return sum(result.points or 0.0 for result in results) < question.points
 
 
 def _points(outcome: Outcome, check: Check) -> float | None:

@@ -1,0 +1,1 @@
+"""Proving a rubric right: other solutions must pass it, mistakes must not."""
