@@ -1,18 +1,26 @@
 """Judging what chance had a hand in: random weights, accuracies. Each judgement states how often it wrongs an answer.
 
-`false_fail` is the probability that a right answer is found wrong: by default once in a million checks.
+`false_fail` is the probability that a right answer is found wrong: by default once in a million checks. How many values
+it takes to see a mistake of a given size as well, the `size_for_...` functions tell: `power` is the probability that
+it is seen.
 """
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import TYPE_CHECKING, Any, Literal
 
 from grader.rubric.compare import CheckFailed, as_array, number
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
 FALSE_FAIL = 1e-6
+
+POWER = 1 - 1e-6
 
 Proportion = Literal["reached", "just below", "below"]
 
@@ -23,25 +31,21 @@ def std_is(sample: Any, std: float, *, false_fail: float = FALSE_FAIL) -> bool:
     A sample of less heavy tails than the normal distribution (uniform, truncated) is judged more leniently
     than `false_fail` says, one of heavier tails more strictly.
     """
-    from scipy.stats import chi2
-
     values = _flat(sample)
     if not std > 0:
         return bool((values == values.mean()).all())
     freedom = values.size - 1
-    low, high = chi2.ppf([false_fail / 2, 1 - false_fail / 2], freedom)
+    low, high = _chi_squared_range(false_fail, freedom)
     return bool(low <= freedom * (values.std(ddof=1) / std) ** 2 <= high)
 
 
 def mean_is(sample: Any, mean: float, *, false_fail: float = FALSE_FAIL) -> bool:
     """Whether a sample can come from a distribution with this mean (Student's t)."""
-    from scipy.stats import t
-
     values = _flat(sample)
     spread = values.std(ddof=1) / values.size**0.5
     if spread == 0:
         return bool(values[0] == mean)
-    return bool(abs(values.mean() - mean) / spread <= t.isf(false_fail / 2, values.size - 1))
+    return bool(abs(values.mean() - mean) / spread <= _largest_t(false_fail, values.size - 1))
 
 
 def is_normal(sample: Any, *, false_fail: float = FALSE_FAIL) -> bool:
@@ -52,14 +56,13 @@ def is_normal(sample: Any, *, false_fail: float = FALSE_FAIL) -> bool:
     """
     import numpy as np
     from scipy.special import ndtr
-    from scipy.stats import kstwo
 
     values = np.sort(_flat(sample))
     spread = values.std(ddof=1)
     if spread == 0:
         return False
     distance = _largest_gap(ndtr((values - values.mean()) / spread))
-    return bool(distance <= kstwo.isf(false_fail, values.size))
+    return bool(distance <= _largest_distance(false_fail, values.size))
 
 
 def is_uniform(sample: Any, *, false_fail: float = FALSE_FAIL) -> bool:
@@ -68,14 +71,34 @@ def is_uniform(sample: Any, *, false_fail: float = FALSE_FAIL) -> bool:
     Between its smallest and its largest value, the rest of a uniform sample is uniform again.
     """
     import numpy as np
-    from scipy.stats import kstwo
 
     values = np.sort(_flat(sample))
     low, high = values[0], values[-1]
     if low == high:
         return False
     distance = _largest_gap((values[1:-1] - low) / (high - low))
-    return bool(distance <= kstwo.isf(false_fail, values.size - 2))
+    return bool(distance <= _largest_distance(false_fail, values.size - 2))
+
+
+def is_uncorrelated(one: Any, other: Any, *, false_fail: float = FALSE_FAIL) -> bool:
+    """Whether two samples of the same size, value by value, can be independent of each other: two draws, say.
+
+    Pearson's r of independent normal samples, turned into Student's t, which is its exact distribution.
+    """
+    if len(_flat(one)) != len(_flat(other)):
+        raise ValueError(f"{len(_flat(one))} values cannot be paired with {len(_flat(other))}")
+    r, freedom = _correlation(one, other), len(_flat(one)) - 2
+    return r < 1 and bool(r * math.sqrt(freedom / (1 - r * r)) <= _largest_t(false_fail, freedom))
+
+
+def is_independent(sample: Any, *, false_fail: float = FALSE_FAIL) -> bool:
+    """Whether the values of a normal sample, or of a matrix of them, can be independent of one another.
+
+    Neighbours must be uncorrelated, and in a matrix, rows and columns must differ in their means as chance
+    lets them (analysis of variance, an F test). Pairs of neighbours do not overlap, which keeps the tests exact. A
+    matrix needs two rows and two columns, or it is taken as a row of values.
+    """
+    return not _dependence(sample, false_fail)
 
 
 def expect_normal(
@@ -102,6 +125,19 @@ def expect_normal(
         raise CheckFailed(f"the {what} are not normally distributed, but {kind}")
 
 
+def expect_independent(
+    sample: Any, another: Any = None, *, what: str = "values", false_fail: float = FALSE_FAIL
+) -> None:
+    """Raise CheckFailed unless the values can be independent of one another, and of those of `another` draw."""
+    share = false_fail if another is None else false_fail / 2
+    if another is not None and not is_uncorrelated(sample, another, false_fail=share):
+        same = "the same" if bool((_flat(sample) == _flat(another)).all()) else "related"
+        raise CheckFailed(f"the {what} of two draws are {same}; each should be drawn anew")
+    found = _dependence(sample, share)
+    if found:
+        raise CheckFailed(f"the {what} are not independent: {found}")
+
+
 def proportion(correct: int, total: int, target: float, *, false_fail: float = FALSE_FAIL) -> Proportion:
     """How `correct` out of `total` stands to a `target` proportion.
 
@@ -121,6 +157,179 @@ def lowest_proportion(total: int, target: float, *, false_fail: float = FALSE_FA
 
     # The smallest k for which the distribution function exceeds false_fail.
     return float(binom.ppf(false_fail, total, target)) / total
+
+
+def size_for_mean(shift: float, *, power: float = POWER, false_fail: float = FALSE_FAIL) -> int:
+    """How many values `mean_is` needs to see that the mean is off by `shift` standard deviations.
+
+    (z_a + z_b)^2 / shift^2 + z_a^2 / 2 with the normal quantiles z_a of false_fail / 2 and z_b of 1 - power:
+    W. C. Guenther, Sample size formulas for normal theory t tests, The American Statistician 35 (1981).
+    """
+    two_sided, one_sided = _quantile(false_fail / 2), _quantile(1 - power)
+    return math.ceil(((two_sided + one_sided) / shift) ** 2 + two_sided**2 / 2)
+
+
+def size_for_std(ratio: float, *, power: float = POWER, false_fail: float = FALSE_FAIL) -> int:
+    """How many values `std_is` needs to see a standard deviation that is `ratio` times what it should be.
+
+    The smallest n for which chi-squared, with n - 1 degrees of freedom, leaves its range between the quantiles of
+    false_fail / 2 with the stated power when it is multiplied by ratio^2: the power function of the test for a
+    variance, as in any textbook (Lehmann and Romano, Testing Statistical Hypotheses, example 3.9.2).
+    """
+    from scipy.stats import chi2
+
+    def seen(size: int) -> bool:
+        low, high = _chi_squared_range(false_fail, size - 1)
+        return bool(chi2.cdf(low / ratio**2, size - 1) + chi2.sf(high / ratio**2, size - 1) >= power)
+
+    if not 0 < ratio != 1:
+        raise ValueError(f"a standard deviation {ratio:g} times as large is no mistake to be seen")
+    return _smallest(seen, 3)
+
+
+def size_for_correlation(r: float, *, power: float = POWER, false_fail: float = FALSE_FAIL) -> int:
+    """How many pairs `is_uncorrelated` needs to see a correlation of r.
+
+    ((z_a + z_b) / artanh(r))^2 + 3, since artanh of a sample's r is nearly normal with variance 1 / (n - 3):
+    R. A. Fisher, On the "probable error" of a coefficient of correlation deduced from a small sample, Metron 1 (1921).
+    """
+    return math.ceil(((_quantile(false_fail / 2) + _quantile(1 - power)) / math.atanh(r)) ** 2 + 3)
+
+
+def size_for_shape(distance: float, *, power: float = POWER, false_fail: float = FALSE_FAIL) -> int:
+    """How many values `is_normal` and `is_uniform` need to see another distribution.
+
+    `distance` is the largest gap between its distribution function and the nearest one of the right kind: 0.057
+    between the uniform distribution and the normal one with its mean and spread. From
+    P(gap to the true distribution > d) <= 2 exp(-2 n d^2): P. Massart, The tight constant in the
+    Dvoretzky-Kiefer-Wolfowitz inequality, The Annals of Probability 18 (1990).
+    """
+    gaps = math.sqrt(math.log(2 / false_fail) / 2) + math.sqrt(math.log(2 / (1 - power)) / 2)
+    return math.ceil((gaps / distance) ** 2)
+
+
+def size_for_proportion(target: float, truth: float, *, power: float = POWER, false_fail: float = FALSE_FAIL) -> int:
+    """How many samples `proportion` needs to find something *below* the target whose proportion is `truth`.
+
+    The power function of the binomial test itself, from the normal approximation upwards: J. L. Fleiss, Statistical
+    Methods for Rates and Proportions, chapter 2.
+    """
+    from scipy.stats import binom
+
+    if not 0 <= truth < target <= 1:
+        raise ValueError(f"a proportion of {truth:g} is not below {target:g}")
+
+    def seen(size: int) -> bool:
+        # The largest count that is below, one less than the smallest that is not.
+        return bool(binom.cdf(binom.ppf(false_fail, size, target) - 1, size, truth) >= power)
+
+    spread = _quantile(false_fail) * math.sqrt(target * (1 - target))
+    spread += _quantile(1 - power) * math.sqrt(truth * (1 - truth))
+    size = max(3, math.floor(0.8 * (spread / (target - truth)) ** 2))
+    while not seen(size):
+        size += 1
+    return size
+
+
+def _dependence(sample: Any, false_fail: float) -> str:
+    """What shows that the values depend on one another, or ""."""
+    values = _matrix(sample)
+    if len(values) == 1:
+        pairs = {"neighbours are related": values}
+        groups: dict[str, np.ndarray[Any, Any]] = {}
+    else:
+        pairs = {"neighbouring columns are related": values, "neighbouring rows are related": values.T}
+        groups = {
+            "the means of the rows differ by more, or less, than chance": values,
+            "the means of the columns differ by more, or less, than chance": values.T,
+        }
+    share = false_fail / (len(pairs) + len(groups))
+    related: dict[str, float] = {}
+    for found, matrix in pairs.items():
+        even = matrix.shape[1] // 2 * 2
+        one, other = matrix[:, 0:even:2], matrix[:, 1:even:2]
+        if one.size >= 3 and not is_uncorrelated(one, other, false_fail=share):
+            related[found] = _correlation(one, other)
+    if related:
+        # What repeats rows relates columns as well, by chance and less.
+        return max(related, key=lambda found: related[found])
+    return next((found for found, matrix in groups.items() if not _same_means(matrix, share)), "")
+
+
+def _correlation(one: Any, other: Any) -> float:
+    """The size of Pearson's r; 1 for values without spread, which tell nothing apart."""
+    first, second = _flat(one), _flat(other)
+    first, second = first - first.mean(), second - second.mean()
+    size = math.sqrt(float(first @ first) * float(second @ second))
+    return min(1.0, abs(float(first @ second)) / size) if size else 1.0
+
+
+def _same_means(groups: np.ndarray[Any, Any], false_fail: float) -> bool:
+    """Whether all rows can have the same mean; both tails, since means that differ too little are no chance either."""
+    number, size = groups.shape
+    between = size * groups.mean(axis=1).var(ddof=1)
+    within = groups.var(axis=1, ddof=1).mean()
+    if within == 0:
+        return False
+    low, high = _f_range(false_fail, number - 1, number * (size - 1))
+    return bool(low <= between / within <= high)
+
+
+def _smallest(holds: Callable[[int], bool], start: int) -> int:
+    """The smallest number from `start` on for which something holds that goes on to hold from there."""
+    high = start
+    while not holds(high):
+        high *= 2
+    low = max(start, high // 2)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle + 1, high)
+    return low
+
+
+# A table of quantiles takes longer than the judgement: one entry for each size and rate that was asked for.
+@functools.cache
+def _quantile(tail: float) -> float:
+    from scipy.stats import norm
+
+    return float(norm.isf(tail))
+
+
+@functools.cache
+def _chi_squared_range(tails: float, freedom: int) -> tuple[float, float]:
+    from scipy.stats import chi2
+
+    return float(chi2.ppf(tails / 2, freedom)), float(chi2.isf(tails / 2, freedom))
+
+
+@functools.cache
+def _f_range(tails: float, freedom: int, others: int) -> tuple[float, float]:
+    from scipy.stats import f
+
+    return float(f.ppf(tails / 2, freedom, others)), float(f.isf(tails / 2, freedom, others))
+
+
+@functools.cache
+def _largest_t(tails: float, freedom: int) -> float:
+    from scipy.stats import t
+
+    return float(t.isf(tails / 2, freedom))
+
+
+@functools.cache
+def _largest_distance(tail: float, size: int) -> float:
+    from scipy.stats import kstwo
+
+    return float(kstwo.isf(tail, size))
+
+
+def _matrix(sample: Any) -> np.ndarray[Any, Any]:
+    """The values as rows and columns; a single row, unless they are a matrix."""
+    values = _flat(sample)
+    array = as_array(sample)
+    if array is None or array.ndim != 2 or min(array.shape) < 2:
+        return values.reshape(1, -1)
+    return values.reshape(array.shape)
 
 
 def _flat(sample: Any) -> np.ndarray[Any, Any]:

@@ -13,7 +13,7 @@ from grader.rubric.compare import as_array
 
 Array = np.ndarray[Any, Any]
 
-SAMPLES = 6
+SAMPLES = 12
 INPUTS = 3
 HIDDEN = 4
 
@@ -21,10 +21,23 @@ DIARY = """
 import torch as _torch
 
 _params = [(_w1, _b1, lambda z: _hidden(z)), (_w2, _b2, _torch.sigmoid)]
-_diary = {"events": [], "inputs": [], "gradients": [[], [], [], []], "losses": [], "accuracies": []}
+_diary = {"events": [], "inputs": [], "weights": [], "gradients": [[], [], [], []], "held": [[], [], [], []]}
+_diary.update(losses=[], accuracies=[], steps=[])
+
+def _now():
+    return [tensor.detach().clone() for w, b, h in _params for tensor in (w, b)]
+
+def _held(tensor):
+    return None if tensor.grad is None or not tensor.grad.any() else tensor.grad.clone()
+
+def _arrive(gradient, tensor, number):
+    # Here the tensor has the gradients that were kept so far, and not yet this one.
+    _diary["held"][number].append(_held(tensor))
+    _diary["gradients"][number].append(gradient.detach().clone())
 
 def _hidden(z):
     _diary["inputs"].append(z.detach().clone())
+    _diary["weights"].append(_now())
     if z.requires_grad:
         z.register_hook(lambda gradient: _diary["events"].append("backward"))
     return _torch.tanh(z)
@@ -35,6 +48,9 @@ def _watch(name, kept=None):
         return
     def watched(*args, **kwargs):
         _diary["events"].append(name)
+        if name == "add_gradients":
+            empty = all(_held(tensor) is None for tensor in (_w1, _b1, _w2, _b2))
+            _diary["steps"].append([empty, kwargs["step"] if "step" in kwargs else args[1] if len(args) > 1 else None])
         if kept is not None:
             values = [*args, *kwargs.values()]
             _diary[kept].append([v.detach().clone() if isinstance(v, _torch.Tensor) else v for v in values])
@@ -46,17 +62,42 @@ _watch("clear_gradients")
 _watch("add_gradients")
 _watch("bce_loss", "losses")
 _watch("accuracy", "accuracies")
-for _tensor, _list in zip([_w1, _b1, _w2, _b2], _diary["gradients"]):
-    _tensor.register_hook(lambda gradient, _list=_list: _list.append(gradient.detach().clone()))
+for _number, _tensor in enumerate([_w1, _b1, _w2, _b2]):
+    _tensor.register_hook(lambda gradient, of=_tensor, number=_number: _arrive(gradient, of, number))
 """
 
-SET_UP = "_x, _y, _w1, _b1, _w2, _b2 = [value.clone().detach() for value in _values]\n" + (
-    "for _tensor in (_w1, _b1, _w2, _b2):\n    _tensor.requires_grad_()\n"
-)
+SET_UP = """
+_x, _y, _w1, _b1, _w2, _b2 = [value.clone().detach() for value in _task]
+_values = _task[2:]
+for _tensor in (_w1, _b1, _w2, _b2):
+    _tensor.requires_grad_()
+"""
 
 PLANT = """
 for _tensor, _gradient in zip([_w1, _b1, _w2, _b2], _planted):
     _tensor.grad = _gradient.clone()
+"""
+
+# In the place of helpers whose call in train_epoch is wrong, so that what follows it can be seen.
+LENIENT_LOSS = """
+import torch as _torch
+
+def bce_loss(*args, **kwargs):
+    tensors = [v for v in [*args, *kwargs.values()] if isinstance(v, _torch.Tensor) and v.requires_grad]
+    return sum(((v * v).sum() for v in tensors), start=_torch.tensor(0.0))
+
+def accuracy(*args, **kwargs):
+    return _torch.tensor(0.5)
+"""
+
+NO_BACKWARD = """
+import torch as _torch
+
+def _backward(*args, **kwargs):
+    moved = any((new != old).any() for new, old in zip(_now(), _values))
+    _diary["events"].append("backward after the update" if moved else "backward without effect")
+
+_torch.Tensor.backward = _torch.autograd.backward = _backward
 """
 
 # Anything but a layer of tensors is the student's doing and is looked at as it is.
@@ -103,8 +144,14 @@ class Epoch(msgspec.Struct, frozen=True):
     """`backward` and the names of helpers, in the order in which they came."""
     inputs: list[Any]
     """Of each pass through the network: the pre-activations of the first layer."""
+    weights: list[list[Any]]
+    """The parameters at each pass through the network."""
     arrived: list[list[Any]]
     """For each parameter the gradients that were computed, one after the other."""
+    held: list[list[Any]]
+    """What the parameter's `.grad` held when each of them came; None for nothing."""
+    steps: list[list[Any]]
+    """Of each call of add_gradients: whether all gradients were empty then, and the step."""
     before: list[Array]
     after: list[Array]
     gradients: list[Any]
@@ -114,26 +161,48 @@ class Epoch(msgspec.Struct, frozen=True):
     """The arguments of each call of bce_loss, of accuracy."""
 
     @property
+    def sums(self) -> list[Array]:
+        """For each parameter the sum of the gradients that were computed; no gradient is 0."""
+        return [
+            np.sum([np.zeros_like(old), *(np.asarray(as_array(g)) for g in arrived)], axis=0)
+            for arrived, old in zip(self.arrived, self.before, strict=True)
+        ]
+
+    @property
     def moves(self) -> list[Array]:
-        return [new - old for new, old in zip(self.after, self.before, strict=True)]
+        return differences(self.after, self.before)
 
     @property
     def moved(self) -> bool:
         return any(move.any() for move in self.moves)
 
 
+def differences(after: list[Array], before: list[Array]) -> list[Array]:
+    """What was added to each parameter; nan where it is of another shape, or no parameter any more."""
+    if len(after) != len(before):
+        return [np.full(old.shape, np.nan) for old in before]
+    return [
+        new - old if new.shape == old.shape else np.full(old.shape, np.nan)
+        for new, old in zip(after, before, strict=True)
+    ]
+
+
 def make_task(rng: np.random.Generator) -> Task:
-    """A random task whose predictions are well away from 0.5, some of them right and some wrong."""
+    """A random task: predictions well away from 0.5 and from certainty, an accuracy that no batch of 3 can have."""
     while True:
-        x = torch.tensor(rng.normal(size=(SAMPLES, INPUTS)))
+        many = torch.tensor(rng.normal(size=(10 * SAMPLES, INPUTS)))
         shapes = ((INPUTS, HIDDEN), (HIDDEN,), (HIDDEN, 1), (1,))
         weights = tuple(torch.tensor(rng.normal(size=shape)) for shape in shapes)
-        y = torch.tensor(rng.permutation([0.0, 0.0, 0.0, 1.0, 1.0, 1.0]))
-        task = Task(x, y, weights)
-        y_hat = task.outputs()[1]
-        # No learning rate makes a difference where predictions are certain.
-        if (abs(y_hat - 0.5) > 0.05).all() and (abs(y_hat - 0.5) < 0.45).all() and 0 < task.accuracy() < 1:
-            return task
+        distance = abs(Task(many, many, weights).outputs()[1] - 0.5)
+        x = many[torch.tensor((distance > 0.05) & (distance < 0.45))][:SAMPLES]
+        right = np.ones(SAMPLES)
+        right[: int(rng.choice([2, 3, 5, 7]))] = 0
+        if len(x) < SAMPLES:
+            continue
+        predicted = Task(x, x, weights).outputs()[1].round()
+        y = np.where(rng.permutation(right) == 1, predicted, 1 - predicted)
+        if 3 <= y.sum() <= SAMPLES - 3 and 3 <= predicted.sum() <= SAMPLES - 3:
+            return Task(x, torch.tensor(y), weights)
 
 
 def planted_gradients(rng: np.random.Generator, task: Task) -> list[Array]:
@@ -145,7 +214,7 @@ def run_epoch(
     student: Any, task: Task, *, learning_rate: float, batch_size: int, planted: list[Array] | None = None
 ) -> Epoch:
     """Call train_epoch on fresh copies of the task's weights; an error in it is part of what happened."""
-    student.exec(SET_UP, _values=[task.x, task.y, *task.weights])
+    student.exec(SET_UP, _task=[task.x, task.y, *task.weights])
     student.exec(DIARY)
     if planted is not None:
         student.exec(PLANT, _planted=[torch.tensor(gradient) for gradient in planted])
@@ -161,13 +230,26 @@ def run_epoch(
         error=error,
         events=diary["events"],
         inputs=diary["inputs"],
+        weights=diary["weights"],
         arrived=diary["gradients"],
+        held=diary["held"],
+        steps=diary["steps"],
         before=[weight.numpy() for weight in task.weights],
         after=[np.asarray(as_array(value), dtype=float) for value in student.eval(READ_PARAMS)],
         gradients=student.eval(READ_GRADIENTS),
         losses=diary["losses"],
         accuracies=diary["accuracies"],
     )
+
+
+def with_lenient_loss(student: Any) -> None:
+    """Let the next epochs have a loss, with gradients, and an accuracy, however these functions are called."""
+    student.exec(LENIENT_LOSS)
+
+
+def without_backward(student: Any) -> None:
+    """Let backward do nothing in the next epochs, but tell whether the parameters had moved before it."""
+    student.exec(NO_BACKWARD)
 
 
 def without_updates(student: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from scipy.special import expit
 
 from grader.rubric import StudentError
 from grader.rubric.compare import as_array
@@ -16,7 +17,7 @@ Array = np.ndarray[Any, Any]
 
 
 def sigmoid(z: Array) -> Array:
-    return np.exp(-np.logaddexp(0, -z))
+    return expit(z)
 
 
 class Activation(msgspec.Struct, frozen=True):

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 
-from grader.rubric import StudentError, expect, review
-from grader.rubric.compare import as_array, matches, number
+from grader.rubric import StudentError, review
+from grader.rubric.compare import as_array, matches, number, show
+from grader.rubric.properties import Answer, expect_calls, floats, raise_if_ended
 
+Array = np.ndarray[Any, Any]
 Point = tuple[float, float]
 
 GLOBAL_MINIMUM = -2.28
+RUNS = 15
+"""How many runs of optimize_f are tried: some draw a plot in each, which takes its time."""
 FIRST_LOOK = 1
 MOST_RUNS = 2000
 """Runs of a sweep that are looked at, latest first."""
@@ -39,35 +43,52 @@ def descend(x: float, y: float, step_sizes: Sequence[float]) -> Point:
 
 
 @pytest.mark.question("1.1.a", points=1)
-def test_gradient_descent_step(student, rng):
+def test_gradient_descent_step(student, rng, seed):
     """Each step moves x and y against the gradient at the current point, by step_size times the gradient."""
-    cases = [(3.0, 2.0, 0.1, 1), (3.0, 2.0, 0.1, 10)]
-    cases += [(*map(float, rng.uniform(-2, 2, 2)), float(rng.uniform(0.01, 0.08)), int(rng.integers(3, 7)))]
-    ends = [_end(student.optimize_f(*case)) for case in cases]
-    for (x, y, step_size, steps), end in zip(cases, ends, strict=True):
-        right = descend(x, y, [step_size] * steps)
-        if not matches(end[:2], right):
-            given = f"x = {x:.6g}, y = {y:.6g}, step_size = {step_size:.6g}, steps = {steps}"
-            shown = f"expected x, y = {_pair(right)}, got {_pair(end)}, for {given}"
-            reason = _reason_of_wrong_step(cases, ends)
-            pytest.fail(f"{reason}: {shown}" if reason else shown)
-        expect(end[2], f(*right), what="the third value, f(x, y)", given=f"x, y = {_pair(end)}")
+    expect_calls(
+        student,
+        "optimize_f",
+        st_runs(),
+        lambda result, x, y, step_size, steps: _fault_of_run(result, x, y, [[step_size] * steps]),
+        seed=seed,
+        max_examples=RUNS,
+        # Whole numbers too, as in the notebook.
+        always=[(3, 2, 0.1, 1), (3, 2, 0.1, 10), (*rng.uniform(-2, 2, 2).tolist(), rng.uniform(0.01, 0.08), 5)],
+        reason_of=lambda answers: _reason(answers, MISTAKES),
+    )
+    _review_histories(student.optimize_f(3, 2, 0.1, 4), _path(3, 2, [0.1] * 4))
 
 
 @pytest.mark.question("1.1.g", points=1)
-def test_step_size_schedule(student, rng):
+def test_step_size_schedule(student, rng, seed):
     """The step size of step t is step_size times decay to the power t."""
-    cases = [(3.0, 2.0, 0.1, 0.5)]
-    cases += [(*map(float, rng.uniform(-2, 2, 2)), float(rng.uniform(0.03, 0.08)), float(rng.uniform(0.6, 0.9)))]
-    steps = 5
-    paths = [[(x, y), *(_decayed_end(student, x, y, size, n, decay) for n in range(1, steps + 1))]
-             for x, y, size, decay in cases]  # fmt: skip
-    for (x, y, size, decay), path in zip(cases, paths, strict=True):
-        from_zero = [size * decay**t for t in range(steps)]
-        from_one = [size * decay ** (t + 1) for t in range(steps)]
+    expect_calls(
+        student,
+        "optimize_f",
+        st_runs(with_decay=True),
         # A running product may be updated before the step as well as after it.
-        if not any(_is_path(path, sizes) for sizes in (from_zero, from_one)):
-            pytest.fail(_wrong_schedule(x, y, size, decay, path))
+        lambda result, x, y, *settings: _fault_of_run(
+            result, x, y, [_decayed(*settings), _decayed(*settings, first=1)]
+        ),
+        seed=seed,
+        max_examples=RUNS,
+        always=[(3, 2, 0.1, 4, 0.5), (*rng.uniform(-2, 2, 2).tolist(), 0.07, 5, rng.uniform(0.6, 0.9))],
+        reason_of=lambda answers: _reason(answers, SCHEDULE_MISTAKES),
+        function=_with_decay(student),
+    )
+    if _has_default(student):
+        expect_calls(
+            student,
+            "optimize_f",
+            st_runs(),
+            lambda result, x, y, step_size, steps: _fault_of_run(result, x, y, [[step_size] * steps]),
+            seed=seed,
+            max_examples=3,
+            reason_of=lambda answers: "without `decay` the step size should not decay: its default is 1",
+        )
+    settings = (0.1, 4, 0.5)
+    result = _with_decay(student)(3, 2, *settings)
+    _review_histories(result, *(_path(3, 2, _decayed(*settings, first=first)) for first in (0, 1)))
 
 
 @pytest.mark.question("1.1.h", points=1)
@@ -86,6 +107,7 @@ def test_tuned_run(student):
             best = (value, fault)
     if best is None:
         _judge_results_alone(student)
+        return
     value, fault = best
     if len(student.calls("optimize_f")) > MOST_RUNS:
         review(f"the last {MOST_RUNS} runs do not come below -2 as asked; those before them were not looked at")
@@ -97,36 +119,118 @@ def test_tuned_run(student):
     )
 
 
-def _end(result: Any) -> tuple[float, float, Any]:
-    """x, y and f(x, y) as returned."""
-    if not isinstance(result, (tuple, list)) or len(result) < 3:
-        pytest.fail("optimize_f should return five values: x, y, f(x, y), x_hist, y_hist")
-    x, y = as_array(result[0]), as_array(result[1])
-    if x is None or y is None or x.size != 1 or y.size != 1:
-        pytest.fail("the first two values that optimize_f returns should be the numbers x and y")
-    return float(x.item()), float(y.item()), result[2]
+def st_runs(*, with_decay: bool = False) -> Any:
+    """Arguments of optimize_f. The steps are few and small, so that rounding cannot grow into a difference."""
+    from hypothesis import strategies as st
+
+    start = floats(-3, 3)
+    arguments = [start, start, st.integers(1, 10).map(lambda n: n / 100), st.integers(1, 6)]
+    return st.tuples(*arguments, *([st.integers(1, 9).map(lambda n: n / 10)] if with_decay else []))
 
 
-def _decayed_end(student: Any, x: float, y: float, step_size: float, steps: int, decay: float) -> Point:
+def _with_decay(student: Any) -> Any:
+    """The student's function of x, y, step_size, steps and decay, whatever its last parameter is called."""
+    function = student.optimize_f
     try:
-        result = student.optimize_f(x, y, step_size, steps, decay=decay)
+        student.optimize_f(3.0, 2.0, 0.1, 1, decay=0.5)
     except StudentError as error:
-        if error.type_name != "TypeError" or "decay" not in error.message:
-            raise
-        # The parameter has another name.
-        result = student.optimize_f(x, y, step_size, steps, decay)
-    return _end(result)[:2]
+        raise_if_ended(error)
+        if error.type_name == "TypeError" and "decay" in error.message:
+            return function
+    return student.eval("lambda x, y, size, steps, decay: optimize_f(x, y, size, steps, decay=decay)")
+
+
+def _has_default(student: Any) -> bool:
+    """Whether `decay` may be left out, as the notebook's own signature says."""
+    try:
+        student.optimize_f(3.0, 2.0, 0.1, 1)
+    except StudentError as error:
+        raise_if_ended(error)
+        return False
+    return True
+
+
+def _decayed(step_size: float, steps: int, decay: float, *, first: int = 0) -> list[float]:
+    return [step_size * decay ** (first + t) for t in range(steps)]
+
+
+def _fault_of_run(result: Any, x: float, y: float, schedules: Sequence[Sequence[float]]) -> str:
+    """What is wrong with what a run from (x, y) returned, unless it is right for one of these schedules."""
+    faults = [_fault_of_path(result, _path(x, y, step_sizes)) for step_sizes in schedules]
+    return "" if "" in faults else faults[0]
+
+
+def _path(x: float, y: float, step_sizes: Sequence[float]) -> list[Point]:
+    return list(accumulate(step_sizes, lambda point, size: descend(*point, [size]), initial=(x, y)))
+
+
+def _fault_of_path(result: Any, path: Sequence[Point]) -> str:
+    if not isinstance(result, (tuple, list)) or len(result) < 3:
+        return f"gives {show(result)}; it should give five values: x, y, f(x, y), x_hist, y_hist"
+    end = _end(result)
+    if end is None:
+        return "should give the numbers x and y first"
+    if not _is_near(end, path[-1]):
+        return f"ends at x, y = {_pair(end)}; it should end at {_pair(path[-1])}"
+    if not _is_near(result[2], f(*path[-1])):
+        return f"gives {show(result[2])} as its third value; f(x, y) is {number(f(*path[-1]))} there"
+    return ""
+
+
+def _review_histories(result: Any, *paths: Sequence[Point]) -> None:
+    """What is recorded on the way is given code and earns no point: where it is wrong, a person decides."""
+    faults = [_fault_of_histories(result[3:], path) for path in paths]
+    if "" not in faults:
+        review(f"x, y and f(x, y) are right, but optimize_f(3, 2, 0.1, ...) gives {faults[0]}")
+
+
+def _fault_of_histories(histories: Sequence[Any], path: Sequence[Point]) -> str:
+    if len(histories) != 2:
+        return f"{len(histories) + 3} values; it should give x, y, f(x, y), x_hist, y_hist"
+    for name, history, right in zip(("x_hist", "y_hist"), histories, zip(*path, strict=True), strict=True):
+        points = _numbers(history)
+        # Whether the start belongs to it is a matter of taste.
+        if points is None or not (_is_near(points, right) or _is_near(points, right[1:])):
+            return f"{name} = {_short(points)}; the points on its way are {_short(right)}"
+    return ""
+
+
+def _end(result: Any) -> Point | None:
+    """x and y as returned."""
+    values = _numbers(result[:2])
+    return None if values is None else (values[0], values[1])
+
+
+def _numbers(values: Any) -> list[float] | None:
+    """Numbers of whatever kind, also arrays and tensors of one element each."""
+    arrays = [as_array(value) for value in values] if isinstance(values, (list, tuple)) else as_array(values)
+    if arrays is None or any(array is None or array.size != 1 or array.dtype.kind == "c" for array in arrays):
+        return None
+    return [float(array.item()) for array in arrays if array is not None]
+
+
+def _is_near(actual: Any, expected: Any) -> bool:
+    """Equal up to what the steps make of rounding to float32."""
+    return matches(actual, expected, rtol=2e-5, atol=2e-5)
+
+
+def _short(values: Sequence[float] | None) -> str:
+    if values is None:
+        return "something that is no list of numbers"
+    return f"[{', '.join(f'{value:.5g}' for value in values)}]"
 
 
 def _pair(values: Sequence[Any]) -> str:
     return f"{number(values[0])}, {number(values[1])}"
 
 
-def _reason_of_wrong_step(cases: list[Any], ends: list[Any]) -> str:
-    """The common mistake that explains all results, if one does."""
-    for reason, mistake in MISTAKES.items():
-        with np.errstate(all="ignore"):
-            if all(matches(end[:2], mistake(*case)) for case, end in zip(cases, ends, strict=True)):
+def _reason(answers: Sequence[Answer], mistakes: dict[str, Callable[..., Point]]) -> str:
+    """The common mistake that explains all end points, if one does."""
+    ends = [_end(result) if isinstance(result, (tuple, list)) and len(result) > 1 else None for _, result in answers]
+    with np.errstate(all="ignore"):
+        for reason, mistake in mistakes.items():
+            pairs = zip(answers, ends, strict=True)
+            if all(end is not None and _is_near(end, mistake(*answer.arguments)) for answer, end in pairs):
                 return reason
     return ""
 
@@ -171,52 +275,28 @@ def _only(x: float, y: float, size: float, steps: int, for_x: int, for_y: int) -
     return x, y
 
 
-def _is_path(path: list[Point], sizes: Sequence[float]) -> bool:
-    return all(matches(point, descend(*path[0], sizes[:n])) for n, point in enumerate(path))
+def _by(step_sizes: Callable[[float, Array, float], Array]) -> Callable[[float, float, float, int, float], Point]:
+    """The end of a run by a schedule: step sizes from the first one, the numbers of the steps, and the decay."""
+    return lambda x, y, size, steps, decay: descend(x, y, step_sizes(size, np.arange(steps), decay).tolist())
 
 
-def _wrong_schedule(x: float, y: float, size: float, decay: float, path: list[Point]) -> str:
-    """What the steps were in fact, and which mistake makes such steps."""
-    t = np.arange(len(path) - 1)
-    mistakes = {
-        "the decay is applied to a step size that has already decayed": size * decay ** np.cumsum(t),
-        "the decay is applied to a step size that has already decayed, and one step too early": size
-        * decay ** np.cumsum(t + 1),
-        "the step size does not decay": size * np.ones(len(t)),
-        "the step size decays only once": np.where(t == 0, size, size * decay),
-        "the step size is decay**t alone, without step_size": decay**t,
-        "the step size is multiplied by t * decay": size * decay * t,
-        "the step size is divided by 1 + decay * t": size / (1 + decay * t),
-        "the step size is divided by the decay, so it grows": size / decay**t,
-        "the steps go up instead of down (+ gradient)": -size * decay**t,
-        "x and y do not change": 0 * t,
-    }
-    with np.errstate(all="ignore"):
-        reason = next((why for why, sizes in mistakes.items() if _is_path(path, sizes)), "")
-    should = ", ".join(f"{s:.6g}" for s in size * decay ** t[:3])
-    given = f"for x = {x:.6g}, y = {y:.6g}, step_size = {size:.6g}"
-    measured = _step_sizes(path)[:3]
-    if measured is None or len(measured) < 3:
-        right = descend(x, y, size * decay ** t[:3])
-        return f"after 3 steps with decay {decay:.4g}, expected x, y = {_pair(right)}, got {_pair(path[3])}, {given}"
-    yours = ", ".join(f"{s:.4g}" for s in measured)
-    return (
-        f"after 3 steps with decay {decay:.4g} the step sizes should be {should}; yours are {yours}"
-        f"{f': {reason}' if reason else ''} ({given})"
-    )
-
-
-def _step_sizes(path: list[Point]) -> list[float]:
-    """The step sizes that lead along `path`, up to the first step that no step size explains."""
-    sizes = []
-    for (x, y), (next_x, next_y) in pairwise(path):
-        gradient = np.array([grad_x(x, y), grad_y(x, y)])
-        move = np.array([x - next_x, y - next_y])
-        size = float(move @ gradient / (gradient @ gradient))
-        if not np.allclose(move, size * gradient, rtol=1e-4, atol=1e-7):
-            break
-        sizes.append(size)
-    return sizes
+SCHEDULE_MISTAKES = {
+    "the decay is applied to a step size that has already decayed": _by(lambda size, t, d: size * d ** np.cumsum(t)),
+    "the decay is applied to a step size that has already decayed, and one step too early": _by(
+        lambda size, t, d: size * d ** np.cumsum(t + 1)
+    ),
+    "the step size does not decay": _by(lambda size, t, d: size + 0 * t),
+    "the step size decays only once": _by(lambda size, t, d: np.where(t == 0, size, size * d)),
+    "the step size is decay**t alone, without step_size": _by(lambda size, t, d: d**t),
+    "the step size is multiplied by t * decay": _by(lambda size, t, d: size * d * t),
+    "the step size is multiplied by (t + 1) * decay": _by(lambda size, t, d: size * d * (t + 1)),
+    "the step size is divided by 1 + decay * t": _by(lambda size, t, d: size / (1 + d * t)),
+    "the step size is divided by the decay, so it grows": _by(lambda size, t, d: size / d**t),
+    "the step size is reduced by decay * t": _by(lambda size, t, d: size - d * t),
+    "this is exp(-decay * t) for decay**t": _by(lambda size, t, d: size * np.exp(-d * t)),
+    "the steps go up instead of down (+ gradient)": _by(lambda size, t, d: -size * d**t),
+    "x and y do not change": _by(lambda size, t, d: 0.0 * t),
+}
 
 
 def _runs(student: Any) -> Iterator[tuple[dict[str, Any], Point]]:
@@ -252,12 +332,32 @@ def _fault_of_settings(settings: dict[str, Any]) -> str:
 
 
 def _judge_results_alone(student: Any) -> None:
-    """Without a recorded run, `results` says where it ended but not how."""
+    """Without a recorded run, of a function with another name for example, `results` says how it went."""
     results = student.get("results")
-    point = as_array(list(results[:2])) if isinstance(results, (tuple, list)) else None
-    if point is None or point.shape != (2,):
+    point = _end(results) if isinstance(results, (tuple, list)) and len(results) >= 2 else None
+    if point is None:
         pytest.fail("no run of optimize_f was found in the cells of this question")
-    value = f(float(point[0]), float(point[1]))
-    if value < -2:
-        review(f"`results` ends at f(x, y) = {number(value)}, but no run of optimize_f was seen: step size and decay?")
-    pytest.fail(f"`results` ends at f(x, y) = {number(value)}; it should come below -2")
+    value = f(*point)
+    if not value < -2:
+        pytest.fail(f"`results` ends at f(x, y) = {number(value)}; it should come below -2")
+    if len(results) == 5:
+        step_sizes = _step_sizes(results[3], results[4])
+        if not step_sizes:
+            pytest.fail("no run of optimize_f was found in the cells of this question, and `results` is not of one")
+        if len(step_sizes) > 1 and step_sizes[0] > 0.1 and step_sizes[1] < step_sizes[0] * (1 - 1e-6):
+            return
+    review(f"`results` ends at f(x, y) = {number(value)}, but no run of optimize_f was seen: step size and decay?")
+
+
+def _step_sizes(x_hist: Any, y_hist: Any, most: int = 3) -> list[float]:
+    """The step sizes that lead along a path, up to the first step that no step size explains."""
+    xs, ys = _numbers(x_hist), _numbers(y_hist)
+    sizes: list[float] = []
+    for (x, y), (next_x, next_y) in pairwise(zip(xs or [], ys or [], strict=False)):
+        gradient = np.array([grad_x(x, y), grad_y(x, y)])
+        move = np.array([x - next_x, y - next_y])
+        size = float(move @ gradient / (gradient @ gradient))
+        if len(sizes) == most or not np.allclose(move, size * gradient, rtol=1e-4, atol=1e-6):
+            break
+        sizes.append(size)
+    return sizes

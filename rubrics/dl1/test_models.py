@@ -22,21 +22,22 @@ def test_model1_preactivation(student, rng):
     """model1 computes the inner product of x and w, plus b."""
     cases = _model1_cases(rng)
     outputs = _model1_outputs(student, cases)
+    changed = student.eval("_changed")
     student.replace("sigmoid", expression="lambda x: x")
     plain = _model1_outputs(student, cases)
     right = [x @ w + b for x, w, b in cases]
+    if changed:
+        pytest.fail(f"model1(x) changes {' and '.join(changed)}: its second call will give something else")
     # Whatever was made of the pre-activation: nothing, the function called sigmoid, or another one.
     for values in (plain, outputs):
         if any(_all_match(values, [h(z) for z in right]) for h in (networks.IDENTITY.of, *ACTIVATIONS.values())):
             return
     x, w, b = cases[0]
-    for reason, mistake in PREACTIVATION_MISTAKES.items():
-        if any(
-            _all_match(values, [h(mistake(*case)) for case in cases])
-            for values in (plain, outputs)
-            for h in (networks.IDENTITY.of, *ACTIVATIONS.values())
-        ):
-            pytest.fail(f"{reason}: it should be x @ w + b")
+    for values in (plain, outputs):
+        for h in (networks.IDENTITY.of, *ACTIVATIONS.values()):
+            for reason, mistake in PREACTIVATION_MISTAKES.items():
+                if _all_match(values, [h(mistake(*case)) for case in cases]):
+                    pytest.fail(f"{reason}: it should be x @ w + b")
     given = f"x = {show(x)}, w = {show(w)}, b = {number(b)}"
     shape = np.shape(as_array(plain[0]))
     if shape:
@@ -54,17 +55,19 @@ def test_model1_activation(student, rng):
     # Right is the sigmoid of what this model takes as pre-activation, be that right or wrong.
     preactivations = [[x @ w + b for x, w, b in cases]]
     preactivations += [[mistake(*case) for case in cases] for mistake in PREACTIVATION_MISTAKES.values()]
-    preactivations += [[np.asarray(as_array(value), dtype=float) for value in plain]]
+    if any(_all_match(outputs, [networks.sigmoid(z) for z in values]) for values in preactivations):
+        return
     for values in preactivations:
-        if _all_match(outputs, [networks.sigmoid(z) for z in values]):
+        _expect_no_other_activation(outputs, values)
+    # Last, since what is left of the model without the sigmoid may hold another activation.
+    without = [None if value is None else value.astype(float) for value in map(as_array, plain)]
+    if all(value is not None for value in without):
+        others = (networks.RELU.of, np.tanh, np.round)
+        kept = any(_all_match(without, [h(z) for z in preactivations[0]]) for h in others)
+        if not kept and _all_match(outputs, [networks.sigmoid(z) for z in without]):
             return
-    for values in preactivations:
-        # A replaced sigmoid leaves a model alone that has a formula of its own.
-        if _all_match(outputs, values) and not all(np.min(value) > 0 and np.max(value) < 1 for value in values):
-            pytest.fail("model1 returns the pre-activation: no activation function is applied to it")
-        for name, h in ACTIVATIONS.items():
-            if _all_match(outputs, [h(z) for z in values]):
-                pytest.fail(f"model1 applies {name} to the pre-activation; it should be the logistic sigmoid")
+        if all(value.shape == () for value in without) and len(set(map(float, without))) > 1:
+            _expect_no_other_activation(outputs, without)
     x, w, b = cases[0]
     right = networks.sigmoid(x @ w + b)
     given = f"x @ w + b = {number(x @ w + b)}"
@@ -76,14 +79,17 @@ def test_network_linear(student, rng):
     """Each layer computes z @ w + b from the output of the layer before, for all samples of a batch."""
     identity = student.eval("lambda z: z")
     for x, params in _networks(rng):
-        output = student.network(x, [(w, b, identity) for w, b in params])
+        given = f"x of shape {tuple(x.shape)} and layers {_sizes(params)}"
+        student.exec(CALL_NETWORK, _x=x, _layers=[(w, b, identity) for w, b in params])
+        output = student.eval("_output")
+        _expect_untouched(student, x, params, given)
         right = _linear(x, params)
         if _is_output(output, right):
+            _expect_gradients(student, x, params, given)
             continue
         # An activation that is fixed instead of h is another point's mistake.
         if any(_is_output(output, _forward(x, params, hidden, last)) for hidden, last in FIXED_ACTIVATIONS):
             continue
-        given = f"x of shape {tuple(x.shape)} and layers {_sizes(params)}"
         for reason, wrong in _linear_mistakes(x, params):
             if _is_output(output, wrong):
                 pytest.fail(f"{reason}, for {given}")
@@ -133,7 +139,9 @@ def test_make_layer_scale(student, rng):
 @pytest.mark.question("1.5.b", points=1)
 def test_make_layer_normal_weights(student, rng):
     """The weights, of shape (d0, d1), are normally distributed around 0 and multiplied by that scale."""
-    weights, d0, d1 = _weights(student, rng)
+    # Weights that the activation was applied to are not normal any more.
+    weights, d0, d1 = _weights(student, rng, activation="lambda z: z * (z > 0)")
+    again, _, _ = _weights(student, rng, sizes=(d0, d1))
     if weights.shape != (d0, d1):
         pytest.fail(f"the weights have shape {weights.shape}, expected ({d0}, {d1}), for d0 = {d0}, d1 = {d1}")
     scale = _scale(weights, d0, d1)
@@ -146,7 +154,8 @@ def test_make_layer_normal_weights(student, rng):
         pytest.fail("the weights' standard deviation is 1: they are not multiplied by the scale")
     if len(np.unique(weights)) < 0.9 * weights.size:
         pytest.fail("many weights are equal: each should be drawn anew")
-    stats.expect_normal(weights, mean=0, what="weights")
+    stats.expect_normal(weights, mean=0, what="weights", false_fail=stats.FALSE_FAIL / 2)
+    stats.expect_independent(weights, again, what="weights", false_fail=stats.FALSE_FAIL / 2)
 
 
 @pytest.mark.question("1.5.b", points=1)
@@ -157,6 +166,9 @@ def test_make_layer_biases(student, rng):
     activation = student.eval("lambda z: z**3")
     layer = _layer(student.make_layer(d0, d1, activation))
     expect(layer[1], np.zeros(d1), what="the biases", given=given, atol=0)
+    student.exec("_first, _second = (make_layer(_d0, _d1, abs)[1] for _ in range(2))", _d0=d0, _d1=d1)
+    if student.eval("_first is _second"):
+        pytest.fail("all layers share one tensor of biases: training one of them changes the others")
     for name, value in (("weights", layer[0]), ("biases", layer[1])):
         dtype = getattr(value, "dtype", None)
         if dtype not in (torch.float64, np.float64):
@@ -170,7 +182,10 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "the logistic sigmoid": networks.sigmoid,
     "ReLU": networks.RELU.of,
     "tanh": np.tanh,
-    "the sigmoid of -x": lambda z: networks.sigmoid(-z),
+    "the sigmoid of -z": lambda z: networks.sigmoid(-z),
+    "the sigmoid twice": lambda z: networks.sigmoid(networks.sigmoid(z)),
+    "the sigmoid of ReLU": lambda z: networks.sigmoid(networks.RELU.of(z)),
+    "the exponential function": np.exp,
     "rounding of the sigmoid": lambda z: np.round(networks.sigmoid(z)),
 }
 
@@ -179,6 +194,8 @@ PREACTIVATION_MISTAKES: dict[str, Callable[[Array, Array, Array], Any]] = {
     "x * w multiplies element by element and does not sum, and the bias b is missing": lambda x, w, b: x * w,
     "the bias b is missing": lambda x, w, b: x @ w,
     "the bias b is subtracted": lambda x, w, b: x @ w - b,
+    "the bias b is added twice": lambda x, w, b: x @ w + 2 * b,
+    "the inner product has the wrong sign": lambda x, w, b: b - x @ w,
     "the bias b is multiplied": lambda x, w, b: (x @ w) * b,
     "x is multiplied by the sum of w": lambda x, w, b: x * w.sum() + b,
     "b is added before the product": lambda x, w, b: (x + b) @ w,
@@ -225,16 +242,87 @@ def _model1_cases(rng: np.random.Generator) -> list[tuple[Array, Array, Array]]:
     return cases
 
 
+CALL_MODEL1 = """
+_outputs, _changed = [], []
+for _case in _cases:
+    _x, w, b = [value.clone() for value in _case]
+    _outputs.append(model1(_x))
+    for _name, _value, _before in zip(("x", "w", "b"), (_x, w, b), _case):
+        if _name not in _changed and not (_value.shape == _before.shape and bool((_value == _before).all())):
+            _changed.append(_name)
+"""
+
+
 def _model1_outputs(student: Any, cases: list[tuple[Array, Array, Array]]) -> list[Any]:
-    outputs = []
-    for x, w, b in cases:
-        student.exec("w = _w; b = _b", _w=torch.tensor(w), _b=torch.tensor(b))
-        outputs.append(student.model1(torch.tensor(x)))
-    return outputs
+    # A model for float64 parameters is as right, and need not work with others.
+    double = student.eval("getattr(globals().get('w'), 'dtype', None) == __import__('torch').float64")
+    dtype = torch.float64 if double is True else torch.float32
+    student.exec(CALL_MODEL1, _cases=[[torch.tensor(value, dtype=dtype) for value in case] for case in cases])
+    return list(student.eval("_outputs"))
+
+
+def _expect_no_other_activation(outputs: list[Any], preactivations: list[Any]) -> None:
+    # A replaced sigmoid leaves a model alone that has a formula of its own.
+    inside = all(np.min(value) > 0 and np.max(value) < 1 for value in preactivations)
+    if not inside and _all_match(outputs, preactivations):
+        pytest.fail("model1 returns the pre-activation: no activation function is applied to it")
+    for name, h in ACTIVATIONS.items():
+        if h is not networks.sigmoid and _all_match(outputs, [h(z) for z in preactivations]):
+            pytest.fail(f"model1 applies {name} to the pre-activation; it should be the logistic sigmoid")
 
 
 def _all_match(actual: list[Any], expected: list[Any]) -> bool:
     return all(matches(one, other, rtol=1e-4, atol=1e-5) for one, other in zip(actual, expected, strict=True))
+
+
+CALL_NETWORK = """
+_sent_x, _sent, _params = _x, _layers, list(_layers)
+for _layer in _params:
+    _layer[0].requires_grad_(), _layer[1].requires_grad_()
+_output = network(_x, _params)
+"""
+
+READ_GRADIENTS = """
+import torch as _torch
+
+def _gradients():
+    if not isinstance(_output, _torch.Tensor) or not _output.requires_grad:
+        return None
+    _output.sum().backward()
+    return [_torch.zeros_like(t) if t.grad is None else t.grad.clone() for w, b, h in _sent for t in (w, b)]
+"""
+
+
+def _expect_untouched(
+    student: Any, x: torch.Tensor, params: list[tuple[torch.Tensor, torch.Tensor]], given: str
+) -> None:
+    if student.eval("len(_params)") != len(params):
+        pytest.fail(f"network takes layers out of params: its second call will find others there, for {given}")
+    after = student.eval(
+        "[tensor.detach().clone() for tensor in (_sent_x, *(t for layer in _sent for t in layer[:2]))]"
+    )
+    before = [x, *(tensor for layer in params for tensor in layer)]
+    if not all(matches(one, other, rtol=0, atol=0) for one, other in zip(after, before, strict=True)):
+        changed = "x" if not matches(after[0], x, rtol=0, atol=0) else "the weights or biases in params"
+        pytest.fail(f"network changes {changed} in place: its second call will give something else, for {given}")
+
+
+def _expect_gradients(
+    student: Any, x: torch.Tensor, params: list[tuple[torch.Tensor, torch.Tensor]], given: str
+) -> None:
+    """The output can be differentiated: training will ask for the gradients of all weights and biases."""
+    student.exec(READ_GRADIENTS)
+    actual = student.eval("_gradients()")
+    if actual is None:
+        pytest.fail(f"the output has no gradient: it is cut off from the weights and biases, for {given}")
+    leaves = [tensor.clone().requires_grad_() for layer in params for tensor in layer]
+    z = x
+    for w, b in zip(leaves[::2], leaves[1::2], strict=True):
+        z = z @ w + b
+    z.sum().backward()
+    for place, (one, other) in enumerate(zip(actual, leaves, strict=True)):
+        name = f"the {'weights' if place % 2 == 0 else 'biases'} of layer {place // 2 + 1}"
+        expect(one, other.grad, what=f"gradient of the sum of all outputs by {name}", given=given, rtol=1e-3, atol=1e-3)
 
 
 def _networks(rng: np.random.Generator) -> list[tuple[torch.Tensor, list[tuple[torch.Tensor, torch.Tensor]]]]:
@@ -272,8 +360,10 @@ def _linear_mistakes(
 ) -> list[tuple[str, Array | torch.Tensor]]:
     right = _linear(x, params)
     unbiased = [(w, torch.zeros_like(b)) for w, b in params]
+    turned = [(w, -b) for w, b in params]
     mistakes: list[tuple[str, Array | torch.Tensor]] = [
         ("the biases are missing", _linear(x, unbiased)),
+        ("the biases are subtracted", _linear(x, turned)),
         ("only the first layer is computed", _linear(x, params[:1])),
         ("network returns x as it is", x),
     ]
@@ -299,10 +389,12 @@ def _layer(result: Any) -> Any:
     return result
 
 
-def _weights(student: Any, rng: np.random.Generator) -> tuple[Array, int, int]:
+def _weights(
+    student: Any, rng: np.random.Generator, *, activation: str = "lambda z: z", sizes: tuple[int, int] | None = None
+) -> tuple[Array, int, int]:
     """The weights of a layer with sizes so different that every formula gives another spread."""
-    d0, d1 = int(rng.integers(300, 500)), int(rng.integers(60, 100))
-    layer = student.make_layer(d0, d1, student.eval("lambda z: z"))
+    d0, d1 = sizes or (int(rng.integers(440, 560)), int(rng.integers(75, 100)))
+    layer = student.make_layer(d0, d1, student.eval(activation))
     weights = as_array(layer[0]) if isinstance(layer, (tuple, list)) and layer else None
     if weights is None or weights.size != d0 * d1:
         shape = "no numbers" if weights is None else f"of shape {weights.shape}"
@@ -322,7 +414,10 @@ def _scale(weights: Array, d0: int, d1: int) -> Scale | None:
 
 
 def _has_scale(weights: Array, scale: float) -> bool:
-    if stats.std_is(weights, scale):
+    # Weights that repeat are another point's mistake: so many independent ones there are as are different.
+    different = np.unique(weights)
+    sample = different if 30 <= different.size < 0.9 * weights.size else weights
+    if stats.std_is(sample, scale):
         return True
     # Uniform or constant instead of normal is another point's mistake: there, the scale is (half) the width, or all.
     if np.allclose(abs(weights), scale, rtol=1e-5):

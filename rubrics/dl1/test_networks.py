@@ -13,10 +13,11 @@ import pytest
 import torch
 from digits import Split
 from networks import IDENTITY, SIGMOID, Activation, Layer
-from retraining import Accuracy, Hyperparameters, Shape, repeat
+from retraining import Accuracy, Hyperparameters, Shape, accuracy_of, data_like, new_test, repeat, repeat_own
 
 from grader.rubric import StudentError, review, stats
 from grader.rubric.compare import as_array, matches
+from grader.rubric.sequential import Verdict
 
 Array = np.ndarray[Any, Any]
 
@@ -24,9 +25,18 @@ INPUTS = 64
 FEWEST_SAMPLES = 150
 """Fewer validation samples say too little about the accuracy."""
 
+MISLABELLED = 0.02
+"""A share of wrong labels that is no slip."""
+
 MOST_RUNS = 300
 MOST_REPEATED = 4
 """Settings of a sweep that are tried once more, best first."""
+
+
+NO_NETWORK = (
+    "no network was found that this question trains: `params`, a list of layers (w, b, h), each with as many inputs "
+    "as the one before has outputs"
+)
 
 
 class Demand(msgspec.Struct, frozen=True):
@@ -38,7 +48,7 @@ class Demand(msgspec.Struct, frozen=True):
     """Whether the assignment states them as a threshold, and not as what good hyperparameters come to."""
 
     slack: float = 0.0
-    """How far below what may still count a person should look."""
+    """How far below what may still count the run itself, repeated by the student's functions, is worth a look."""
 
     def status(self, accuracy: Accuracy) -> stats.Proportion:
         """*reached*, *below*, or *just below*: too close to call."""
@@ -66,11 +76,14 @@ class Run(msgspec.Struct, frozen=True):
     settings: Hyperparameters | None = None
     trained: bool = True
     """Whether its parameters changed, as far as that is known."""
+    mislabelled: bool = False
+    """Whether it was trained with labels that are not those of the digits."""
 
 
 class Judged(msgspec.Struct, frozen=True):
     run: Run
     activations: tuple[Activation | None, ...]
+    functions: list[Callable[[Array], Array]]
     accuracy: Accuracy
     remark: str = ""
     """Why a person should look, whatever the accuracy."""
@@ -154,21 +167,21 @@ def _judge(student: Any, rng: np.random.Generator, architecture: Architecture, d
             return
         judged.append(candidate)
     if not judged:
-        pytest.fail(
-            faults[0] if faults else "no network `params = [(w, b, h), ...]` was found that this question trains"
-        )
+        pytest.fail(faults[0] if faults else NO_NETWORK)
     judged.sort(key=lambda one: -min(one.accuracy.val, one.accuracy.train))
     best = judged[0]
     measured = f"accuracy {best.accuracy.train:.3f} on the training set, {best.accuracy.val:.3f} on the validation set"
     if not all(np.isfinite(layer.w).all() and np.isfinite(layer.b).all() for layer in best.run.layers):
         measured += ", since the parameters are nan or infinite: the training diverged"
+    if best.run.mislabelled:
+        measured += ", trained with labels that are not those of the digits"
     status = demand.status(best.accuracy)
     if best.remark and status != "below":
         review(f"{measured}, but {best.remark}")
-    repeated = _repeated_status(student, judged, demand, rng)
-    if repeated == "reached":
+    verdict = _repeated(student, judged, demand, rng)
+    if verdict == "reached":
         return
-    if "just below" in (status, repeated):
+    if verdict == "open":
         review(f"{measured}; {demand}: this is too close to tell it from chance")
     pytest.fail(f"{measured}; {demand}")
 
@@ -216,9 +229,19 @@ def _run_of_call(call: Any) -> Run | None:
         return None
     first = networks.read_layers(before.get("params"))
     trained = first is None or any(not np.array_equal(a.w, b.w) for a, b in zip(first, layers, strict=False))
-    # An error may have come after the training, in the plot.
-    settings = _settings(before) if trained else None
-    return Run(layers, before.get("x"), settings, trained)
+    mislabelled = _is_mislabelled(before.get("x"), before.get("y"))
+    # An error may have come after the training, in the plot. Wrong labels are no chance: with right ones, it would be
+    # another run.
+    settings = _settings(before) if trained and not mislabelled else None
+    return Run(layers, before.get("x"), settings, trained, mislabelled)
+
+
+def _is_mislabelled(split_x: Any, split_y: Any) -> bool:
+    split = digits.read_split(split_x)
+    labels = as_array(split_y.get("train")) if isinstance(split_y, dict) else None
+    if split is None or labels is None or labels.size != len(split.train_y):
+        return False
+    return bool((labels.ravel() != split.train_y).mean() > MISLABELLED)
 
 
 def _settings(arguments: dict[str, Any]) -> Hyperparameters | None:
@@ -256,13 +279,8 @@ def _measure(run: Run, activations: tuple[Activation | None, ...]) -> Judged:
     for known, layer in zip(activations, run.layers, strict=True):
         if known is None and not remark and not _is_elementwise(layer.h):
             remark = "an activation function of this network does not act on each value alone"
-    # Parameters that are nan predict nothing rightly. They may have become so by chance, as any bad run.
-    with np.errstate(all="ignore"):
-        train, val = (
-            float((networks.forward(x, run.layers, functions)[:, 0].round() == y).mean())
-            for x, y in ((split.train_x, split.train_y), (split.val_x, split.val_y))
-        )
-    return Judged(run, activations, Accuracy(train, val, len(split.val_x)), remark)
+    accuracy = accuracy_of(run.layers, functions, split.train_x, split.train_y, split.val_x, split.val_y)
+    return Judged(run, activations, functions, accuracy, remark)
 
 
 def _call(h: Any) -> Callable[[Array], Array]:
@@ -284,32 +302,56 @@ def _is_elementwise(h: Any) -> bool:
     return matches(_call(h)(grid.ravel()[shuffled]), values[shuffled])
 
 
-def _repeated_status(student: Any, judged: list[Judged], demand: Demand, rng: np.random.Generator) -> stats.Proportion:
-    """The best that the student's shapes and hyperparameters come to when they are trained again."""
-    trials: dict[tuple[Any, ...], Judged] = {}
+def _repeated(student: Any, judged: list[Judged], demand: Demand, rng: np.random.Generator) -> Verdict:
+    """What the student's shapes and hyperparameters come to when they are trained again; `judged` is best first."""
+    best = judged[0]
+    close = demand.status(best.accuracy) == "just below"
+    trials = _trials(student, judged)
+    test, verdicts = new_test(), list[Verdict]()
+    if best.run.settings is not None and (close or None in best.activations):
+        layers = [(*layer.sizes, layer.h) for layer in best.run.layers]
+        data = data_like(best.run.split_x, FEWEST_SAMPLES)
+        for accuracy in repeat_own(student, layers, best.functions, best.run.settings, data, rng):
+            if test.update(demand.status(accuracy) == "reached") != "open":
+                break
+        if test.verdict == "reached" or not trials:
+            return test.verdict
+        if test.verdict == "below":
+            # Their fault may be one that has cost its point elsewhere: so runs without it have the last word.
+            test = new_test()
+    elif close:
+        # How it was trained is not known.
+        verdicts.append("open")
+    for shape, settings, run in trials:
+        data = data_like(run.split_x, FEWEST_SAMPLES)
+        verdict = repeat(shape, settings, data, demand.status, rng, test=test, share=1 / len(trials))
+        if verdict == "reached":
+            return verdict
+        verdicts.append(verdict)
+        test = new_test()
+    return "open" if "open" in verdicts else "below"
+
+
+def _trials(student: Any, judged: list[Judged]) -> list[tuple[Shape, Hyperparameters, Run]]:
+    """What can be trained again by code of our own: different settings, best first."""
+    trials: dict[tuple[Any, ...], tuple[Shape, Hyperparameters, Run]] = {}
     for one in judged:
-        sizes = (INPUTS, *(layer.sizes[1] for layer in one.run.layers))
-        if one.run.settings is not None and None not in one.activations and len(trials) < MOST_REPEATED:
-            trials.setdefault((sizes, one.run.settings), one)
-    if any(settings.learning_rate < 0 for _, settings in trials) and _goes_downhill(student):
+        settings = one.run.settings
+        if settings is None or None in one.activations or len(trials) >= MOST_REPEATED:
+            continue
+        shape = Shape(
+            (INPUTS, *(layer.sizes[1] for layer in one.run.layers)),
+            tuple(known for known in one.activations if known is not None),
+        )
+        trials.setdefault((shape.sizes, settings), (shape, settings, one.run))
+    found = list(trials.values())
+    if any(settings.learning_rate < 0 for _, settings, _ in found) and _goes_downhill(student):
         # Then a negative learning rate is a mistake of this answer; else it makes up for the one in 1.6.c.
-        trials = {key: one for key, one in trials.items() if key[1].learning_rate > 0}
-    best: stats.Proportion = "below"
-    for (sizes, settings), one in trials.items():
-        settings = msgspec.structs.replace(settings, learning_rate=abs(settings.learning_rate))
-        shape = Shape(sizes, tuple(known for known in one.activations if known is not None))
-        for accuracy in repeat(shape, settings, _train_size(one.run), rng, share=1 / len(trials)):
-            status = demand.status(accuracy)
-            if status == "reached":
-                return status
-            best = "just below" if status == "just below" else best
-    return best
-
-
-def _train_size(run: Run) -> int:
-    total = len(digits.load()[0])
-    split = digits.read_split(run.split_x)
-    return total // 2 if split is None else min(len(split.train_x), total - FEWEST_SAMPLES)
+        found = [trial for trial in found if trial[1].learning_rate > 0]
+    return [
+        (shape, msgspec.structs.replace(settings, learning_rate=abs(settings.learning_rate)), run)
+        for shape, settings, run in found
+    ]
 
 
 def _goes_downhill(student: Any) -> bool:

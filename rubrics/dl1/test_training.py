@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -9,26 +10,42 @@ import networks
 import numpy as np
 import pytest
 import torch
-from epochs import SAMPLES, Epoch, Task, make_task, planted_gradients, run_epoch, without_clearing, without_updates
+from epochs import (
+    SAMPLES,
+    Epoch,
+    Task,
+    differences,
+    make_task,
+    planted_gradients,
+    run_epoch,
+    with_lenient_loss,
+    without_backward,
+    without_clearing,
+    without_updates,
+)
 
 from grader.rubric import StudentError, expect
 from grader.rubric.compare import as_array, matches, number, show
 
 Array = np.ndarray[Any, Any]
 
-BATCH = 2
+BATCH = 3
+ODD_BATCH = 5
+"""Of which there is no whole number in an epoch."""
 LEARNING_RATE = 0.07
 
 
 @pytest.mark.question("1.6.a", points=1)
 def test_evaluate_predicts(student, rng):
-    """evaluate computes the output of the network with these parameters for these samples."""
+    """evaluate computes the output of the network with these parameters for these samples, and changes neither."""
     x, y, params, y_hat = _evaluation(student, rng)
     try:
-        result = student.evaluate(params, x, y)
+        student.exec(CALL_EVALUATE, _sent=[params, x, y])
+        result = student.eval("_result")
     except StudentError:
         # What is made of the prediction may be at fault: that costs other points.
         result = None
+    _expect_untouched(student, x, y, params)
     loss, accuracy = networks.bce(y.numpy(), y_hat), float((y_hat.round() == y.numpy()).mean())
     values = list(result) if isinstance(result, (tuple, list)) else [result]
     if any(matches(value, sign * loss, rtol=1e-4) for value in values for sign in (1, -1)):
@@ -41,10 +58,14 @@ def test_evaluate_predicts(student, rng):
             raise
     seen = [{**dict(zip(("x", "params"), call.args, strict=False)), **call.kwargs} for call in calls]
     if not seen:
-        if any(matches(value, accuracy) for value in values):
+        # Rare enough by chance; a constant will not have it.
+        if any(matches(value, accuracy) for value in values[1:]):
             return
         pytest.fail("evaluate does not call network(x, params)")
-    if not any(matches(arguments.get("x"), x) for arguments in seen):
+    inputs = [as_array(arguments.get("x")) for arguments in seen]
+    whole = any(matches(part, x) for part in inputs)
+    parts = [part for part in inputs if part is not None and part.ndim == 2 and part.shape[1] == x.shape[1]]
+    if not whole and not (parts and matches(np.concatenate(parts), x)):
         pytest.fail("evaluate calls network with other samples than its argument x")
     weights = [layer.w for layer in networks.read_layers(params) or ()]
     for arguments in seen:
@@ -57,29 +78,31 @@ def test_evaluate_predicts(student, rng):
 @pytest.mark.question("1.6.a", points=0.5)
 def test_evaluate_loss(student, rng):
     """The first value that evaluate returns is the loss of the predictions."""
-    result, y, y_hat = _evaluate(student, rng)
-    values, loss = _items(result), networks.bce(y, y_hat)
-    given = f"{len(y)} samples"
-    if matches(values[0], loss, rtol=1e-4):
-        return
-    if matches(values[1], loss, rtol=1e-4):
-        pytest.fail("the loss should be the first value that evaluate returns, and is the second")
-    if matches(values[0], -loss, rtol=1e-4):
-        pytest.fail("the loss has the wrong sign")
-    expect(values[0], loss, what="loss", given=given, rtol=1e-4)
+    for result, y, y_hat in _evaluate_twice(student, rng):
+        values, loss = _items(result), networks.bce(y, y_hat)
+        given = f"{len(y)} samples"
+        if matches(values[0], loss, rtol=1e-4):
+            continue
+        if matches(values[1], loss, rtol=1e-4):
+            pytest.fail("the loss should be the first value that evaluate returns, and is the second")
+        if matches(values[0], -loss, rtol=1e-4):
+            pytest.fail("the loss has the wrong sign")
+        if matches(values[0], loss * len(y), rtol=1e-4):
+            given = f"{given}: this is the sum over the samples, not their mean"
+        expect(values[0], loss, what="loss", given=given, rtol=1e-4)
 
 
 @pytest.mark.question("1.6.a", points=0.5)
 def test_evaluate_accuracy(student, rng):
     """The second value that evaluate returns is the accuracy: the fraction of right predictions."""
-    result, y, y_hat = _evaluate(student, rng)
-    values, right = _items(result), float((y_hat.round() == y).mean())
-    given = f"{len(y)} samples, {round(right * len(y))} of them predicted rightly"
-    if matches(values[1], right):
-        return
-    if matches(values[0], right):
-        pytest.fail("the accuracy should be the second value that evaluate returns, and is the first")
-    expect(values[1], right, what="accuracy", given=given)
+    for result, y, y_hat in _evaluate_twice(student, rng):
+        values, right = _items(result), float((y_hat.round() == y).mean())
+        given = f"{len(y)} samples, {round(right * len(y))} of them predicted rightly"
+        if matches(values[1], right):
+            continue
+        if matches(values[0], right):
+            pytest.fail("the accuracy should be the second value that evaluate returns, and is the first")
+        expect(values[1], right, what="accuracy", given=given)
 
 
 @pytest.mark.question("1.6.c", points=1)
@@ -88,12 +111,21 @@ def test_epoch_clears_gradients(student, rng):
     task = make_task(rng)
     planted = planted_gradients(rng, task)
     epoch = run_epoch(student, task, learning_rate=LEARNING_RATE, batch_size=BATCH, planted=planted)
+    if _cleared_too_early(epoch):
+        pytest.fail("the gradients are cleared after backward and before the update: nothing is left to update with")
     left = [None if value is None else np.asarray(as_array(value)) for value in epoch.gradients]
-    if all(value is None or not value.any() for value in left):
-        if _cleared_too_early(epoch):
+    for name, held, old in zip(("w", "b") * 2, epoch.held, planted, strict=True):
+        for batch, value in enumerate(held[1:], start=2):
+            # Gradients that are not kept in .grad need no clearing.
+            if value is None or (_same(np.asarray(as_array(value)), old) and epoch.moved):
+                continue
+            everywhere = all(one[batch - 1 : batch] not in ([], [None]) for one in epoch.held)
+            parameter = "all parameters" if everywhere else name
             pytest.fail(
-                "the gradients are cleared after backward and before the update: nothing is left to update with"
+                f"when the gradients of batch {batch} are computed, those of an earlier batch are still there: "
+                f"the gradients of {parameter} are not cleared for each batch"
             )
+    if left and all(value is None or not value.any() for value in left):
         return
     if not any(epoch.arrived):
         if epoch.error is not None and "clear_gradients" not in epoch.events:
@@ -140,27 +172,36 @@ def test_epoch_computes_output_of_batch(student, rng):
         )
     if epoch.error is None and not epoch.moved and len(set().union(*batches)) < SAMPLES:
         pytest.fail(f"only {len(set().union(*batches))} of {SAMPLES} training samples are used in an epoch")
+    if epoch.error is None:
+        odd = _epoch_without_steps(student, task, ODD_BATCH)
+        if odd.error is not None:
+            raise odd.error
+        sizes = {len(found) for found in (_rows(values, task.outputs()[0]) for values in odd.inputs) if found}
+        # The samples that are left over may be a smaller batch, or have to wait for the next epoch.
+        if ODD_BATCH not in sizes:
+            pytest.fail(f"with {SAMPLES} samples and batch_size = {ODD_BATCH}, no batch of {ODD_BATCH} is computed")
 
 
 @pytest.mark.question("1.6.c", points=1)
 def test_epoch_computes_loss_and_accuracy(student, rng):
     """Loss and accuracy of each batch are computed; the epoch returns their means."""
-    task = make_task(rng)
-    # All batches are of one size and the weights stay the same: the mean over batches is that over all samples.
-    epoch = _epoch_without_steps(student, task)
-    if epoch.error is not None or epoch.moved:
-        if _is_loss_call(epoch.losses, task) and _is_loss_call(epoch.accuracies, task):
-            return
-        if epoch.error is not None:
-            raise epoch.error
-    if not isinstance(epoch.result, (tuple, list)) or len(epoch.result) < 2:
-        pytest.fail(f"train_epoch should return the mean loss and the mean accuracy, got {show(epoch.result)}")
-    loss, accuracy = epoch.result[:2]
-    given = f"{SAMPLES} samples in batches of {BATCH}"
-    # A loss that is negated to turn the update round costs the point for the update.
-    if not matches(loss, -task.loss(), rtol=1e-4):
-        _expect_mean(loss, task.loss(), "the mean loss", given)
-    _expect_mean(accuracy, task.accuracy(), "the mean accuracy", given)
+    # Twice, since what is kept of one epoch must not show in the next.
+    for task in (make_task(rng), make_task(rng)):
+        # All batches are of one size and the weights stay the same: the mean over batches is that over all samples.
+        epoch = _epoch_without_steps(student, task)
+        if epoch.error is not None or epoch.moved:
+            if _is_loss_call(epoch.losses, task) and _is_loss_call(epoch.accuracies, task):
+                continue
+            if epoch.error is not None:
+                raise epoch.error
+        if not isinstance(epoch.result, (tuple, list)) or len(epoch.result) < 2:
+            pytest.fail(f"train_epoch should return the mean loss and the mean accuracy, got {show(epoch.result)}")
+        loss, accuracy = epoch.result[:2]
+        given = f"{SAMPLES} samples in batches of {BATCH}"
+        # A loss that is negated to turn the update round costs the point for the update.
+        if not (matches(loss, -task.loss(), rtol=1e-4) and _cosine(epoch.sums, task.gradients()) < -0.99):
+            _expect_mean(loss, task.loss(), "the mean loss", given)
+        _expect_mean(accuracy, task.accuracy(), "the mean accuracy", given)
 
 
 @pytest.mark.question("1.6.c", points=1)
@@ -168,16 +209,24 @@ def test_epoch_calls_backward(student, rng):
     """The gradients of the loss are computed by backward, for each batch."""
     task = make_task(rng)
     epoch = run_epoch(student, task, learning_rate=LEARNING_RATE, batch_size=BATCH)
+    error, lenient = epoch.error, False
     if epoch.error is not None:
         without_updates(student)
         epoch = run_epoch(student, task, learning_rate=LEARNING_RATE, batch_size=BATCH)
+    if epoch.error is not None and "backward" not in epoch.events:
+        # A wrong call of the loss costs its own point.
+        with_lenient_loss(student)
+        epoch, lenient = run_epoch(student, task, learning_rate=LEARNING_RATE, batch_size=BATCH), True
     times = epoch.events.count("backward")
     if times == 0 or not any(epoch.arrived):
-        if epoch.error is not None:
-            raise epoch.error
+        # An error of the update alone comes from the gradients that are missing.
+        if error is not None and (epoch.error is not None or lenient):
+            raise error
         pytest.fail("no gradients are computed: backward is not called on the loss")
     if times < SAMPLES // BATCH and epoch.error is None:
         pytest.fail(f"gradients are computed {times} time(s) for {SAMPLES // BATCH} batches: each needs its own")
+    if not lenient and not _are_gradients_of_loss(student, rng, task):
+        pytest.fail("the gradients are not those of the loss that train_epoch returns: call backward on that loss")
 
 
 @pytest.mark.question("1.6.c", points=1)
@@ -185,42 +234,137 @@ def test_epoch_updates_parameters(student, rng):
     """The parameters move by -learning_rate times the gradient, by add_gradients as it was given."""
     task = make_task(rng)
     epoch = run_epoch(student, task, learning_rate=LEARNING_RATE, batch_size=SAMPLES)
-    if any(epoch.arrived):
-        gradients = [np.sum([np.asarray(as_array(g)) for g in arrived], axis=0) for arrived in epoch.arrived]
-    else:
-        # A missing backward costs its own point: let gradients be there when the update comes.
+    error = epoch.error
+    if epoch.error is not None and not any(epoch.arrived):
+        # A wrong call of the loss costs its own point.
+        with_lenient_loss(student)
+        epoch = run_epoch(student, task, learning_rate=LEARNING_RATE, batch_size=SAMPLES)
+    computed = any(epoch.arrived)
+    gradients = epoch.sums
+    if not computed:
+        # So does a missing backward: let gradients be there when the update comes.
         gradients = planted_gradients(rng, task)
         without_clearing(student)
+        without_backward(student)
         epoch = run_epoch(student, task, learning_rate=LEARNING_RATE, batch_size=SAMPLES, planted=gradients)
-    if not epoch.moved and _cleared_too_early(epoch):
+        if "backward after the update" in epoch.events:
+            pytest.fail("the update comes before backward: at that time the gradients of this batch are not there yet")
+    elif not epoch.moved and _cleared_too_early(epoch):
         # So does clearing at the wrong place.
         without_clearing(student)
-        epoch = run_epoch(student, task, learning_rate=LEARNING_RATE, batch_size=SAMPLES)
+        again = run_epoch(student, task, learning_rate=LEARNING_RATE, batch_size=SAMPLES)
+        if not again.moved and all(matches(step, -LEARNING_RATE) for _, step in again.steps):
+            _expect_helper_as_given(student, again)
+            return
+        epoch = again
     _expect_helper_as_given(student, epoch)
-    if any(epoch.arrived) and _cosine(gradients, task.gradients()) < -0.99:
+    if computed and _cosine(gradients, task.gradients()) < -0.99:
         pytest.fail("the loss is negated before backward: the sign belongs to the step, which should be -learning_rate")
-    if _is_step(epoch, gradients, -LEARNING_RATE):
-        return
-    if epoch.error is not None:
-        raise epoch.error
-    _explain_step(epoch, gradients)
+    if not _is_step(epoch.moves, gradients, -LEARNING_RATE):
+        if error is not None and not epoch.moved:
+            raise error
+        _explain_step(epoch, gradients)
+    if computed:
+        _expect_step_for_each_batch(run_epoch(student, task, learning_rate=LEARNING_RATE, batch_size=BATCH))
 
 
-def _epoch_without_steps(student: Any, task: Task) -> Epoch:
+def _epoch_without_steps(student: Any, task: Task, batch_size: int = BATCH) -> Epoch:
     """An epoch with learning rate 0: the weights stay as they are, so all that belongs to a sample is known."""
-    epoch = run_epoch(student, task, learning_rate=0.0, batch_size=BATCH)
+    epoch = run_epoch(student, task, learning_rate=0.0, batch_size=batch_size)
     if epoch.error is not None or epoch.moved:
         # A wrong update costs its own point.
         without_updates(student)
-        epoch = run_epoch(student, task, learning_rate=0.0, batch_size=BATCH)
+        epoch = run_epoch(student, task, learning_rate=0.0, batch_size=batch_size)
     return epoch
+
+
+def _are_gradients_of_loss(student: Any, rng: np.random.Generator, task: Task) -> bool:
+    """Whether the gradients that arrive point where the loss rises: the right one, or the one that is returned."""
+    epoch = _seeded_epoch(student, task)
+    if abs(_cosine(epoch.sums, task.gradients())) > 0.9999:
+        return True
+    if epoch.error is not None or _returned_loss(epoch) is None:
+        # Nothing to compare with; what is not returned costs its own point.
+        return True
+    ratios = []
+    for _ in range(3):
+        direction = [rng.normal(size=tuple(weight.shape)) for weight in task.weights]
+        ends = []
+        for step in (1e-4, -1e-4):
+            moved = tuple(w + step * torch.tensor(d) for w, d in zip(task.weights, direction, strict=True))
+            ends.append(_returned_loss(_seeded_epoch(student, Task(task.x, task.y, moved))))
+        if ends[0] is None or ends[1] is None:
+            return True
+        slope = sum(float((g * d).sum()) for g, d in zip(epoch.sums, direction, strict=True))
+        ratios.append((ends[0] - ends[1]) / 2e-4 / slope if slope else 0.0)
+    # A loss that was scaled, or is the sum, has gradients in the same direction.
+    return abs(ratios[0]) > 1e-3 and np.allclose(ratios, ratios[0], rtol=1e-3)
+
+
+def _seeded_epoch(student: Any, task: Task) -> Epoch:
+    """One batch of all samples, with the same random order each time; the loss is that before the step."""
+    student.exec("__import__('torch').manual_seed(1)")
+    return run_epoch(student, task, learning_rate=0.0, batch_size=SAMPLES)
+
+
+def _returned_loss(epoch: Epoch) -> float | None:
+    first = epoch.result[0] if isinstance(epoch.result, (tuple, list)) and epoch.result else None
+    value = as_array(first)
+    return float(value) if value is not None and value.ndim == 0 and np.isfinite(value) else None
+
+
+def _expect_step_for_each_batch(epoch: Epoch) -> None:
+    """Between two batches, the parameters have moved by the gradients that were there."""
+    seen = [[np.asarray(as_array(value), dtype=float) for value in weights] for weights in epoch.weights]
+    if len(seen) < 2:
+        return
+    states = [*seen, epoch.after]
+    steps = [differences(after, before) for before, after in pairwise(states)]
+    moving = [any(move.any() for move in step) for step in steps]
+    if not any(moving[:-1]):
+        pytest.fail(f"the parameters do not move between the {len(seen)} batches of an epoch: each needs its update")
+    if any(len(arrived) != len(seen) for arrived in epoch.arrived):
+        # Another layer of tensors in params, or more than one pass for a batch.
+        if not all(moving) and len(seen) == SAMPLES // BATCH:
+            pytest.fail(f"after batch {moving.index(False) + 1} of {len(seen)} the parameters do not move")
+        return
+    for batch, step in enumerate(steps):
+        gradients = []
+        for arrived, held in zip(epoch.arrived, epoch.held, strict=True):
+            kept = 0.0 if held[batch] is None else np.asarray(as_array(held[batch]))
+            gradients.append(np.asarray(as_array(arrived[batch])) + kept)
+        if not _is_step(step, gradients, -LEARNING_RATE):
+            ratio = _ratio(step, gradients)
+            times = f" by {ratio:.6g} times the gradient" if _is_step(step, gradients, ratio) else ""
+            pytest.fail(
+                f"after batch {batch + 1} of {len(seen)} the parameters move{times or ' otherwise than the others'}; "
+                f"it should be by -learning_rate = {-LEARNING_RATE} times the gradient"
+            )
+
+
+CALL_EVALUATE = """
+_params, _x, _y = _sent
+_layers = list(_params)
+_result = evaluate(_params, _x, _y)
+"""
+
+
+def _expect_untouched(student: Any, x: torch.Tensor, y: torch.Tensor, params: list[Any]) -> None:
+    if student.eval("len(_params)") != len(params):
+        pytest.fail("evaluate takes layers out of params: the network is another one afterwards")
+    after = student.eval("[t.detach().clone() for t in (_x, _y, *(t for layer in _layers for t in layer[:2]))]")
+    before = [x, y, *(tensor for layer in params for tensor in layer[:2])]
+    names = ["x", "y", *["the parameters"] * (len(before) - 2)]
+    for name, one, other in zip(names, after, before, strict=True):
+        if not matches(one, other, rtol=0, atol=0):
+            pytest.fail(f"evaluate changes {name} in place: it should look at the network and the samples only")
 
 
 def _evaluation(student: Any, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, list[Any], Array]:
     """Samples, labels, parameters with library functions for h, and the right predictions."""
     sizes = (5, 4, 1)
     samples = int(rng.integers(40, 60))
-    x, y = torch.tensor(rng.normal(size=(samples, 5))), torch.tensor(rng.integers(0, 2, samples).astype(float))
+    x = torch.tensor(rng.normal(size=(samples, 5)))
     handles = student.eval("[__import__('torch').tanh, __import__('torch').sigmoid]")
     params = [
         (torch.tensor(rng.normal(size=shape)), torch.tensor(rng.normal(size=shape[1]) / 2), h)
@@ -229,18 +373,57 @@ def _evaluation(student: Any, rng: np.random.Generator) -> tuple[torch.Tensor, t
     layers = networks.read_layers(params)
     assert layers is not None
     y_hat = networks.forward(x.numpy(), layers, [networks.TANH.of, networks.SIGMOID.of]).squeeze(-1)
-    return x, y, params, y_hat
+    # Wrong for some, and for less than a half: chance would have a half.
+    wrong = rng.permutation(samples) < rng.integers(samples // 8, samples // 3)
+    return x, torch.tensor(np.where(wrong, 1 - y_hat.round(), y_hat.round())), params, y_hat
 
 
-def _evaluate(student: Any, rng: np.random.Generator) -> tuple[Any, Array, Array]:
-    """What evaluate makes of known predictions: the result, the labels, the predictions."""
-    x, y, params, y_hat = _evaluation(student, rng)
-    known = rng.uniform(0.03, 0.47, len(y)) + 0.5 * rng.integers(0, 2, len(y))
-    student.replace("network", returns=torch.tensor(known))
-    calls = student.calls("network")
-    result = student.evaluate(params, x, y)
-    # An evaluate that does not call network has computed the predictions in its own way.
-    return result, y.numpy(), known if len(calls) else y_hat
+KNOWN_NETWORK = """
+def network(*args, **kwargs):
+    import torch as _torch
+    _asked.append(1)
+    # For a part of the samples, their predictions; for anything else, all of them.
+    for _value in [*args, *kwargs.values()]:
+        if isinstance(_value, _torch.Tensor) and _value.ndim == 2 and _value.shape[1] == _rows.shape[1]:
+            _same = (_value[:, None, :] == _rows[None, :, :]).all(dim=2)
+            if _same.any(dim=1).all():
+                return _known[_same.double().argmax(dim=1)].clone()
+    return _known.clone()
+
+_asked, _rows, _known = [], _x, _predictions
+"""
+
+
+def _evaluate_twice(student: Any, rng: np.random.Generator) -> Iterator[tuple[Any, Array, Array]]:
+    """What evaluate makes of known predictions: the result, the labels, the predictions; for two sets of samples."""
+    for _ in range(2):
+        x, _, params, y_hat = _evaluation(student, rng)
+        known, labels = _telling_predictions(rng, len(x))
+        y = torch.tensor(labels)
+        student.exec(KNOWN_NETWORK, _x=x, _predictions=torch.tensor(known))
+        result = student.evaluate(params, x, y)
+        # An evaluate that does not call network has computed the predictions in its own way.
+        yield result, labels, known if student.eval("len(_asked)") else y_hat
+
+
+def _telling_predictions(rng: np.random.Generator, samples: int) -> tuple[Array, Array]:
+    """Predictions and labels whose accuracy is another for every other threshold, and for what else is taken for it."""
+    while True:
+        # Near the threshold all predictions are right, and far from it all are wrong, but fewer.
+        wrong = int(rng.integers(samples // 8, samples // 5))
+        high = int(rng.integers(samples * 3 // 5, samples * 3 // 4))
+        sizes = (high - wrong, wrong, samples - high - wrong - 1, wrong + 1)
+        if min(sizes) < 3:
+            continue
+        ranges = ((0.52, 0.72), (0.76, 0.97), (0.28, 0.48), (0.03, 0.24))
+        known = np.concatenate([rng.uniform(*ends, size) for ends, size in zip(ranges, sizes, strict=True)])
+        labels = np.repeat([1.0, 0.0, 0.0, 1.0], sizes)
+        right = (known.round() == labels).mean()
+        others = [((known > threshold) == labels).mean() for threshold in (0.0, 0.25, 0.6, 0.74, 1.0, known.mean())]
+        others += [1 - right, known.round().mean(), (known.round() == labels)[labels == 1].mean()]
+        if min(abs(other - right) for other in others) > 0.005:
+            order = rng.permutation(samples)
+            return known[order], labels[order]
 
 
 def _items(result: Any) -> list[Any]:
@@ -254,11 +437,9 @@ def _same(one: Array, other: Array) -> bool:
 
 
 def _cleared_too_early(epoch: Epoch) -> bool:
-    """Whether gradients were computed and cleared again before any parameter moved by them."""
-    if "backward" not in epoch.events or epoch.moved:
-        return False
-    after = epoch.events[epoch.events.index("backward") :]
-    return "clear_gradients" in after and "add_gradients" in after[after.index("clear_gradients") :]
+    """Whether gradients were computed, and none of them were left when add_gradients was called."""
+    computed = any(total.any() for total in epoch.sums)
+    return computed and bool(epoch.steps) and all(empty for empty, _ in epoch.steps)
 
 
 def _rows(values: Any, known: Array) -> set[int] | None:
@@ -296,11 +477,16 @@ def _cosine(one: list[Array], other: list[Array]) -> float:
     return float(left @ right) / size if size and left.shape == right.shape else 0.0
 
 
-def _is_step(epoch: Epoch, gradients: list[Array], step: float) -> bool:
+def _is_step(moves: list[Array], gradients: list[Array], step: float) -> bool:
     return all(
         move.shape == np.shape(gradient) and np.allclose(move, step * gradient, rtol=1e-5, atol=1e-9)
-        for move, gradient in zip(epoch.moves, gradients, strict=True)
+        for move, gradient in zip(moves, gradients, strict=True)
     )
+
+
+def _ratio(moves: list[Array], gradients: list[Array]) -> float:
+    along = float(sum((m * g).sum() for m, g in zip(moves, gradients, strict=True) if m.shape == g.shape))
+    return along / (float(sum((g * g).sum() for g in gradients)) or 1.0)
 
 
 def _expect_helper_as_given(student: Any, epoch: Epoch) -> None:
@@ -326,17 +512,16 @@ def _explain_step(epoch: Epoch, gradients: list[Array]) -> None:
     moves = epoch.moves
     if not epoch.moved:
         pytest.fail("the parameters do not change: they should move by -learning_rate times the gradient")
-    if _is_step(epoch, gradients, LEARNING_RATE):
+    if _is_step(moves, gradients, LEARNING_RATE):
         pytest.fail(
             "the parameters move along +gradient: the loss increases. add_gradients adds step * gradient, "
             "so the step should be -learning_rate"
         )
     still = [name for name, move in zip(("w", "b") * 2, moves, strict=True) if not move.any()]
     if still:
-        pytest.fail(f"only some parameters move: {' and '.join(dict.fromkeys(still))} of a layer do(es) not change")
-    ratio = float(sum((m * g).sum() for m, g in zip(moves, gradients, strict=True)))
-    ratio /= float(sum((g * g).sum() for g in gradients))
-    if _is_step(epoch, gradients, ratio):
+        pytest.fail(f"not every parameter moves: {' and '.join(dict.fromkeys(still))} of some layer stays the same")
+    ratio = _ratio(moves, gradients)
+    if _is_step(moves, gradients, ratio):
         pytest.fail(
             f"the parameters move by {ratio:.6g} times the gradient; it should be -learning_rate = {-LEARNING_RATE}"
         )
