@@ -90,8 +90,12 @@ def _repeat(
         for case, repeated in zip(right, future.result(), strict=True):
             sums[case] = sums[case].plus(repeated)
         done += len(part)
-        lost = sum(one.failed for one in sums.values())
-        progress(f"repeated {done} of {repeat} times: {lost} failed of {sum(one.repeats for one in sums.values())}")
+        failed, review, of = (
+            sum(getattr(one, field) for one in sums.values()) for field in ("failed", "review", "repeats")
+        )
+        progress(
+            f"repeated {done} of {repeat} times: of {of:,} checks of right answers {failed} failed, {review} in review"
+        )
     return list(sums.values())
 
 
