@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from notebooks import DOUBLE, MINI, QUADRUPLE, mini_notebook, write_notebook
+from notebooks import DOUBLE, MINI, QUADRUPLE, change, mini_notebook, write_notebook
 
 from grader.assignment import load_assignment
 from grader.grading import Graded, Grader
@@ -48,12 +48,6 @@ def grade(mini: Grader, tmp_path: Path) -> Grade:
 def rubric(tmp_path: Path) -> Path:
     """A copy of the mini assignment, to be changed."""
     return Path(shutil.copytree(MINI, tmp_path / "rubric", ignore=shutil.ignore_patterns("__pycache__")))
-
-
-def change(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert text.count(old) == 1
-    path.write_text(text.replace(old, new))
 
 
 def statuses(result: SubmissionResult) -> dict[str, str]:
@@ -137,6 +131,12 @@ def test_a_carried_check_says_what_was_replaced(grade: Grade) -> None:
     assert "`double`" in check.message
 
 
+def test_a_value_where_a_function_is_asked_for_is_the_students_mistake(grade: Grade) -> None:
+    (check,) = grade(double="double = 6").question("1.1.a").checks
+    assert (check.status, check.points) == ("failed", 0)
+    assert "`double` should be a function, and is a value (int)" in check.message
+
+
 def test_a_failed_check_says_what_came_back(grade: Grade) -> None:
     (check,) = grade(double=TRIPLE).question("1.1.a").checks
     assert check.message == "expected 6, got 9, for x = 3"
@@ -185,7 +185,7 @@ def test_a_check_that_breaks_is_for_a_person(rubric: Path, tmp_path: Path, old: 
 
 
 def test_a_reference_that_raises_costs_nobody_points(rubric: Path, tmp_path: Path) -> None:
-    change(rubric / "reference.ipynb", '"    return 2 * x"', '"    return 2 * x if x >= 0 else 1 / 0"')
+    change(rubric / "reference.ipynb", "return 2 * x", "return 2 * x if x >= 0 else 1 / 0")
     with Grader(load_assignment(rubric), seed=1) as worker:
         result = graded(worker, tmp_path, mini_notebook()).result
     (check,) = result.question("1.1.a").checks
@@ -348,10 +348,6 @@ def test_an_array_that_equals_everything_is_for_a_person(grade: Grade) -> None:
     "before",
     [
         pytest.param(
-            "import grader.inside.wire as wire\nold = wire.pack\nwire.pack = lambda value, keep: old(True, keep)",
-            id="wire says True",
-        ),
-        pytest.param(
             "import grader.inside.wire as wire\nwire.pack = lambda value, keep: b'passed'", id="wire says rubbish"
         ),
         pytest.param(
@@ -369,6 +365,12 @@ def test_taking_over_the_probe_gains_nothing_and_calls_a_person(grade: Grade, be
     result = grade(**SEVEN, before=[before])
     assert result.points == 0
     assert outcomes(result) == {"test_double": ("review", None), "test_quadruple": ("review", None)}
+
+
+def test_a_probe_that_answers_true_to_everything_has_no_functions(grade: Grade) -> None:
+    before = "import grader.inside.wire as wire\nold = wire.pack\nwire.pack = lambda value, keep: old(True, keep)"
+    result = grade(**SEVEN, before=[before])
+    assert outcomes(result) == {"test_double": ("failed", 0), "test_quadruple": ("failed", 0)}
 
 
 def outcomes(result: SubmissionResult) -> dict[str, tuple[str, float | None]]:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, overload
 
 import msgspec
 
-from grader.execution.probe import Answers, Crashed, OpenProbe
+from grader.execution.probe import Answers, Crashed, Handle, OpenProbe, StudentError
 from grader.inside import wire
 
 CALLS_AT_ONCE = 500
@@ -99,6 +99,7 @@ class Namespace:
 
     def __init__(self, open_probe: OpenProbe) -> None:
         self._open_probe = open_probe
+        self._functions: frozenset[str] = frozenset()
         self._opened: Answers | None = None
 
     @property
@@ -111,11 +112,15 @@ class Namespace:
         if name.startswith("__") and name.endswith("__"):
             # Asked for by libraries that look for a protocol, never by a check.
             raise AttributeError(name)
-        return self._probe.ask("get", name=name)
+        return self.get(name)
 
     def get(self, name: str) -> Any:
         """The value of a global name; raises MissingName."""
-        return self._probe.ask("get", name=name)
+        value = self._probe.ask("get", name=name)
+        if name in self._functions and not isinstance(value, Handle):
+            # A check would call it, and break instead of failing.
+            raise StudentError("TypeError", f"`{name}` should be a function, and is a value ({type(value).__name__})")
+        return value
 
     def has(self, name: str) -> bool:
         """Whether the notebook defines the name."""
@@ -148,6 +153,10 @@ class Namespace:
         """The calls to a global function: from now on, or by the question's own cells where the rubric records it."""
         self._probe.ask("record", name=name)
         return Calls(self._probe, name)
+
+    def _require_functions(self, names: Iterable[str]) -> None:
+        """From now on, it is the notebook's error if one of these names is a plain value."""
+        self._functions = frozenset(names)
 
     def _close(self) -> None:
         if self._opened is not None:

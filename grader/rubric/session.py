@@ -88,7 +88,9 @@ class Checker:
 
     @pytest.fixture
     def student(self, request: pytest.FixtureRequest, seed: int) -> Iterator[Namespace]:
-        namespace = self.notebooks.student(self.check(request).question, seed, self.carry)
+        question = self.assignment.question(self.check(request).question)
+        namespace = self.notebooks.student(question.id, seed, self.carry)
+        namespace._require_functions(one.name for one in question.definitions if one.parameters is not None)
         yield namespace
         namespace._close()
 

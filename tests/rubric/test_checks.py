@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from notebooks import MINI
+from notebooks import MINI, change
 
 from grader.assignment import RubricError, load_assignment
 from grader.rubric.checks import Check, load_checks
@@ -43,12 +43,6 @@ def faults(rubric: Path) -> list[str]:
         load(rubric)
     assert all("\n" not in line for line in caught.value.faults)
     return caught.value.faults
-
-
-def change(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert text.count(old) == 1
-    path.write_text(text.replace(old, new))
 
 
 def test_checks_are_found_in_order_with_their_points_and_promises(rubric: Path) -> None:
