@@ -7,19 +7,23 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help grade test lint install sandbox clean
+.PHONY: help grade test validate lint install sandbox clean
 
 help:
-	@echo 'make grade   grade submissions/dl1 with rubrics/dl1; reports in results/'
-	@echo 'make test    run the test suite'
-	@echo 'make lint    check style and types'
-	@echo 'make clean   remove the environment and all caches; results/ stays'
+	@echo 'make grade      grade submissions/dl1 with rubrics/dl1; reports in results/'
+	@echo 'make test       run the test suite'
+	@echo 'make validate   prove the rubric dl1: right answers pass it, mistakes do not'
+	@echo 'make lint       check style and types'
+	@echo 'make clean      remove the environment and all caches; results/ stays'
 
 grade: sandbox $(INSTALLED)
 	$(VENV)/bin/grader grade submissions/dl1 --rubric rubrics/dl1 -o results
 
 test: sandbox $(INSTALLED)
 	$(VENV)/bin/python -m pytest
+
+validate: sandbox $(INSTALLED)
+	$(VENV)/bin/grader validate rubrics/dl1 -o validation
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .

@@ -145,6 +145,11 @@ class Validation(msgspec.Struct, kw_only=True):
         """The generated mutants that no check catches and that are not listed as equivalents."""
         return [trial for trial in self.generated if trial.verdict == "survived"]
 
+    @property
+    def equivalents(self) -> list[Trial]:
+        """The generated mutants that are listed as no mistakes."""
+        return [trial for trial in self.trials if trial.kind == "generated" and trial.reason]
+
     def summary(self) -> list[tuple[str, str, str, str, str]]:
         """For each question and for all: how many of each kind are as they should be."""
         rows = []

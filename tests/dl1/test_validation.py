@@ -1,4 +1,4 @@
-"""The dl1 rubric is proven: it takes what is right, and rejects each mistake for its own points."""
+"""What proves the dl1 rubric: enough right answers and mistakes for each question, which `make validate` tries."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from pathlib import Path
 import pytest
 
 from grader.assignment import Assignment, load_assignment
-from grader.batch import new_seed
 from grader.execution.reference import Reference
 from grader.rubric.checks import load_checks
 from grader.validation.cases import Case, load_cases
-from grader.validation.validate import validate
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,12 +39,3 @@ def test_every_code_question_has_variants_and_mutants(dl1: Assignment, cases: li
 def test_every_check_has_a_mutant_that_it_alone_rejects(dl1: Assignment, cases: list[Case]) -> None:
     alone = {case.fails[0] for case in cases if case.kind == "mutant" and len(case.fails) == 1}
     assert {check.name for check in load_checks(dl1)} - alone == set()
-
-
-@pytest.mark.slow
-def test_the_matrix_is_clean(dl1: Assignment) -> None:
-    seed = new_seed()
-    validation = validate(dl1, seed)
-    assert validation.faults() == [], f"seed {seed}"
-    assert [(whole.points, whole.max_points) for whole in validation.wholes] == [(25, 25), (0, 25)]
-    assert validation.caught >= 0.97
