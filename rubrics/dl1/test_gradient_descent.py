@@ -73,7 +73,7 @@ def test_step_size_schedule(student, rng, seed):
         seed=seed,
         max_examples=RUNS,
         always=[(3, 2, 0.1, 4, 0.5), (*rng.uniform(-2, 2, 2).tolist(), 0.07, 5, rng.uniform(0.6, 0.9))],
-        reason_of=lambda answers: _reason(answers, SCHEDULE_MISTAKES),
+        reason_of=_schedule_reason,
         function=_with_decay(student),
     )
     if _has_default(student):
@@ -280,23 +280,36 @@ def _by(step_sizes: Callable[[float, Array, float], Array]) -> Callable[[float, 
     return lambda x, y, size, steps, decay: descend(x, y, step_sizes(size, np.arange(steps), decay).tolist())
 
 
-SCHEDULE_MISTAKES = {
-    "the decay is applied to a step size that has already decayed": _by(lambda size, t, d: size * d ** np.cumsum(t)),
-    "the decay is applied to a step size that has already decayed, and one step too early": _by(
-        lambda size, t, d: size * d ** np.cumsum(t + 1)
+SCHEDULE_MISTAKES: dict[str, Callable[[float, Array, float], Array]] = {
+    "the decay is applied to a step size that has already decayed": lambda size, t, d: size * d ** np.cumsum(t),
+    "the decay is applied to a step size that has already decayed, and one step too early": lambda size, t, d: (
+        size * d ** np.cumsum(t + 1)
     ),
-    "the step size does not decay": _by(lambda size, t, d: size + 0 * t),
-    "the step size decays only once": _by(lambda size, t, d: np.where(t == 0, size, size * d)),
-    "the step size is decay**t alone, without step_size": _by(lambda size, t, d: d**t),
-    "the step size is multiplied by t * decay": _by(lambda size, t, d: size * d * t),
-    "the step size is multiplied by (t + 1) * decay": _by(lambda size, t, d: size * d * (t + 1)),
-    "the step size is divided by 1 + decay * t": _by(lambda size, t, d: size / (1 + d * t)),
-    "the step size is divided by the decay, so it grows": _by(lambda size, t, d: size / d**t),
-    "the step size is reduced by decay * t": _by(lambda size, t, d: size - d * t),
-    "this is exp(-decay * t) for decay**t": _by(lambda size, t, d: size * np.exp(-d * t)),
-    "the steps go up instead of down (+ gradient)": _by(lambda size, t, d: -size * d**t),
-    "x and y do not change": _by(lambda size, t, d: 0.0 * t),
+    "the step size does not decay": lambda size, t, d: size + 0 * t,
+    "the step size decays only once": lambda size, t, d: np.where(t == 0, size, size * d),
+    "the step size is decay**t alone, without step_size": lambda size, t, d: d**t,
+    "the step size is multiplied by t * decay": lambda size, t, d: size * d * t,
+    "the step size is multiplied by (t + 1) * decay": lambda size, t, d: size * d * (t + 1),
+    "the step size is divided by 1 + decay * t": lambda size, t, d: size / (1 + d * t),
+    "the step size is divided by the decay, so it grows": lambda size, t, d: size / d**t,
+    "the step size is reduced by decay * t": lambda size, t, d: size - d * t,
+    "this is exp(-decay * t) for decay**t": lambda size, t, d: size * np.exp(-d * t),
+    "the steps go up instead of down (+ gradient)": lambda size, t, d: -size * d**t,
+    "x and y do not change": lambda size, t, d: 0.0 * t,
 }
+"""Step sizes from the first one, the numbers of the steps, and the decay."""
+
+
+def _schedule_reason(answers: Sequence[Answer]) -> str:
+    """The wrong schedule that explains all end points, with its step sizes where they are easy to read."""
+    reason = _reason(answers, {reason: _by(step_sizes) for reason, step_sizes in SCHEDULE_MISTAKES.items()})
+    if not reason:
+        return ""
+    right, wrong = (
+        ", ".join(f"{size:.4g}" for size in sizes)
+        for sizes in (_decayed(0.1, 3, 0.5), SCHEDULE_MISTAKES[reason](0.1, np.arange(3), 0.5))
+    )
+    return f"{reason}. With step_size = 0.1 and decay = 0.5 the step sizes should be {right}; yours are {wrong}"
 
 
 def _runs(student: Any) -> Iterator[tuple[dict[str, Any], Point]]:
