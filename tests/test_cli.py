@@ -269,7 +269,7 @@ class Running:
         """Below the zygotes, which are below bubblewrap, something has been computing for a while."""
         zygotes = [each.pid for each in self.descendants() if _depth(each, self.process.pid) == 2]
         return any(
-            _depth(each, self.process.pid) > 2 and each.cpu_times().user > 0.5
+            _depth(each, self.process.pid) > 2 and _cpu_seconds(each) > 0.5
             for each in self.descendants()
             if each.pid not in zygotes and each.is_running()
         )
@@ -277,6 +277,14 @@ class Running:
     def graded_one(self) -> bool:
         assert self.process.stdout is not None
         return self.process.stdout.readline().startswith("graded ")
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    """Probes come and go: one that has just ended computes nothing any more."""
+    try:
+        return float(process.cpu_times().user)
+    except psutil.NoSuchProcess:
+        return 0.0
 
 
 def _depth(process: psutil.Process, top: int) -> int:
