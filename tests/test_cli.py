@@ -263,7 +263,7 @@ class Running:
             time.sleep(0.02)
 
     def has_sandboxes(self) -> bool:
-        return len([each for each in self.descendants() if each.ppid() == self.process.pid]) == 2
+        return len([each for each in self.descendants() if _depth(each, self.process.pid) == 1]) == 2
 
     def is_busy_with_student_code(self) -> bool:
         """Below the zygotes, which are below bubblewrap, something has been computing for a while."""
