@@ -97,6 +97,21 @@ def test_the_seed_submission_loses_three_points_for_three_reasons(worker: Grader
     assert all(question.cells for question in texts)
     failed = {q.id: c.message for q in result.questions for c in q.checks if c.status == "failed"}
     assert "already decayed" in failed["1.1.g"]
+    assert "should be 0.1, 0.05, 0.025; yours are 0.1, 0.05, 0.0125" in failed["1.1.g"]
     assert "squared" in failed["1.5.b"]
     assert "+" in failed["1.6.c"]
     assert "learning_rate" in failed["1.6.c"] or "learning rate" in failed["1.6.c"]
+
+
+def test_the_message_in_the_guide_for_students_is_what_they_get(worker: Grader, tmp_path: Path) -> None:
+    notebook = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_code_cell("import torch"),
+            nbformat.v4.new_markdown_cell("## 1.3 Parts of a neural network\n\n**(a) Write `sigmoid(x)`: (1 point)**"),
+            nbformat.v4.new_code_cell("def sigmoid(x):\n    return torch.exp(x) / (1 + torch.exp(x))"),
+        ]
+    )
+    nbformat.write(notebook, tmp_path / "overflow.ipynb")
+    result = worker.grade(tmp_path / "overflow.ipynb", "overflow").result
+    (check,) = result.question("1.3.a").checks
+    assert f"\n{check.message}\n" in (ROOT / "docs" / "for-students.md").read_text()
