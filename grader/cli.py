@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import os
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.table import Table
 
@@ -48,7 +49,11 @@ def grade(
 ) -> None:
     """Grade submissions and write a report for each."""
     done: list[SubmissionResult] = []
-    try:
+
+    def kept() -> str:
+        return f"what was graded before ({len(done)}) is in {_shown(output / 'index.html')}" if done else ""
+
+    with _explained(output, kept):
         # Imported here: `grader --help` is not to wait for Jupyter and pytest.
         from grader.assignment import load_assignment
         from grader.batch import find_submissions, grade_all, new_seed
@@ -61,16 +66,6 @@ def grade(
         results = grade_all(
             assignment, find_submissions(submissions), output, new_seed() if seed is None else seed, progress
         )
-    except BrokenPipeError:
-        raise  # nobody reads what is printed: typer ends the program quietly
-    except KeyboardInterrupt:
-        kept = f"; what was graded before ({len(done)}) is in {_shown(output / 'index.html')}" if done else ""
-        _complain(f"interrupted{kept}")
-        raise typer.Exit(130) from None
-    except Exception as error:
-        for line in _explain(error, output):
-            _complain(line)
-        raise typer.Exit(2) from None
     _print_table(results)
     if timings:
         _print_timings(results)
@@ -98,7 +93,7 @@ def validate(
     ] = None,
 ) -> None:
     """Prove a rubric: right answers must pass it, and every mistake must lose its points."""
-    try:
+    with _explained(output, lambda: "nothing is written"):
         from grader.assignment import load_assignment
         from grader.batch import interruptible, new_seed, require_writable
         from grader.results import write_atomically
@@ -120,13 +115,6 @@ def validate(
         page = output / f"{assignment.name}.html"
         write_atomically(page, render_validation(assignment, validation))
         write_atomically(output / f"{assignment.name}.json", encode(validation))
-    except KeyboardInterrupt:
-        _complain("interrupted; nothing is written")
-        raise typer.Exit(130) from None
-    except Exception as error:
-        for line in _explain(error, output):
-            _complain(line)
-        raise typer.Exit(2) from None
     _print_validation(validation)
     typer.echo(f"Matrix: {_shown(page)}")
     if not validation.is_clean:
@@ -151,6 +139,25 @@ def _print_validation(validation: Validation) -> None:
     for fault in faults:
         _complain(fault)
     typer.echo(f"seed {validation.seed}, {validation.seconds:.0f} seconds: {len(faults) or 'nothing'} off")
+
+
+@contextlib.contextmanager
+def _explained(output: Path, kept: Callable[[], str]) -> Iterator[None]:
+    """What ends a command before its time becomes lines for a person and an exit status.
+
+    `kept`: what an interrupt leaves behind, in words.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # nobody reads what is printed: typer ends the program quietly
+    except KeyboardInterrupt:
+        _complain("; ".join(filter(None, ["interrupted", kept()])))
+        raise typer.Exit(130) from None
+    except Exception as error:
+        for line in _explain(error, output):
+            _complain(line)
+        raise typer.Exit(2) from None
 
 
 def _explain(error: Exception, output: Path) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
 import msgspec
 
@@ -54,12 +53,6 @@ class Bench:
     def stop(self) -> None:
         self.sandbox.stop()
         self.seed = None
-
-    def __enter__(self) -> Bench:
-        return self
-
-    def __exit__(self, kind: object, error: object, trace: TracebackType | None) -> None:
-        self.stop()
 
     def run(self, case: Case, seed: int) -> Answer:
         """Run a case's cells in the place of the question's own. Raises SandboxError."""

@@ -86,6 +86,18 @@ class Repeated(msgspec.Struct, frozen=True, kw_only=True):
             examples=(*self.examples, *other.examples)[:EXAMPLES],
         )
 
+    @property
+    def highest_rate(self) -> float:
+        """The upper end of the exact one-sided 95% confidence interval for the rate of failing.
+
+        C. J. Clopper and E. S. Pearson, The use of confidence or fiducial limits, Biometrika 26 (1934).
+        """
+        from scipy.stats import beta
+
+        return (
+            1.0 if self.failed == self.repeats else float(beta.ppf(0.95, self.failed + 1, self.repeats - self.failed))
+        )
+
 
 class Validation(msgspec.Struct, kw_only=True):
     """Everything about one validation."""
@@ -102,9 +114,6 @@ class Validation(msgspec.Struct, kw_only=True):
     unproven: list[str] = []
     """Checks that no mutant made fail."""
     seconds: float = 0.0
-
-    def of(self, question: str, *kinds: Kind) -> list[Trial]:
-        return [trial for trial in self.trials if trial.question == question and trial.kind in kinds]
 
     @property
     def generated(self) -> list[Trial]:
@@ -169,15 +178,22 @@ class Validation(msgspec.Struct, kw_only=True):
 
     def summary_of_repeats(self) -> list[str]:
         """How often right answers failed, and how often they may fail in truth after so many repeats without."""
-        repeats = sum(one.repeats for one in self.repeated)
-        if not repeats:
+        total = total_of(self.repeated)
+        if not total.repeats:
             return []
-        failed, review = (sum(getattr(one, field) for one in self.repeated) for field in ("failed", "review"))
         return [
-            f"{len(self.repeated)} right answers, {repeats:,} repeats with fresh seeds: "
-            f"{failed} failed, {review} left to a person; "
-            f"the true rate of failing is below {highest_rate(failed, repeats):.2g} (95% confidence)"
+            f"{len(self.repeated)} right answers, {total.repeats:,} repeats with fresh seeds: "
+            f"{total.failed} failed, {total.review} left to a person; "
+            f"the true rate of failing is below {total.highest_rate:.2g} (95% confidence)"
         ]
+
+
+def total_of(repeated: Iterable[Repeated]) -> Repeated:
+    """The counts of several right answers together."""
+    total = Repeated(question="", name="all right answers")
+    for one in repeated:
+        total = total.plus(one)
+    return total
 
 
 def judge(case: Case, results: Sequence[CheckResult], seconds: float) -> Trial:
@@ -226,13 +242,6 @@ def unproven(checks: Iterable[Check], trials: Sequence[Trial]) -> list[str]:
         if said.status == "failed"
     }
     return [check.name for check in checks if check.name not in failed]
-
-
-def highest_rate(failed: int, repeats: int) -> float:
-    """The upper end of the exact one-sided 95% confidence interval for a proportion (Clopper and Pearson, 1934)."""
-    from scipy.stats import beta
-
-    return 1.0 if failed == repeats else float(beta.ppf(0.95, failed + 1, repeats - failed))
 
 
 def encode(validation: Validation) -> bytes:

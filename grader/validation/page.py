@@ -10,7 +10,7 @@ from grader.assignment import Assignment
 from grader.report.highlight import highlighted
 from grader.report.page import render_page
 from grader.report.render import STATUSES
-from grader.validation.matrix import CAUGHT, GOOD, Trial, Validation, highest_rate
+from grader.validation.matrix import CAUGHT, GOOD, Trial, Validation, total_of
 
 
 class Row(NamedTuple):
@@ -35,8 +35,6 @@ class Group(NamedTuple):
 
 def render_validation(assignment: Assignment, validation: Validation) -> str:
     """One self-contained page with the matrix, what is off, the survivors, and the equivalents with their reasons."""
-    failed = sum(one.failed for one in validation.repeated)
-    repeats = sum(one.repeats for one in validation.repeated)
     return render_page(
         "validation.html.j2",
         assignment=assignment,
@@ -45,9 +43,7 @@ def render_validation(assignment: Assignment, validation: Validation) -> str:
         groups=[_group(assignment, validation, id) for id in validation.questions],
         statuses=STATUSES,
         caught_target=CAUGHT,
-        repeats=repeats,
-        failed=failed,
-        highest=highest_rate(failed, repeats) if repeats else None,
+        total=total_of(validation.repeated),
     )
 
 

@@ -20,7 +20,7 @@ from grader.results import SubmissionResult
 from grader.rubric.checks import load_checks
 from grader.solution import SolutionError, student_version
 from grader.validation.cases import Case, load_cases
-from grader.validation.matrix import Repeated, Trial, Validation, Whole, unproven
+from grader.validation.matrix import Repeated, Trial, Validation, Whole, total_of, unproven
 from grader.validation.workers import pool, repeat_cases, try_cases
 
 AT_ONCE = 12
@@ -90,11 +90,10 @@ def _repeat(
         for case, repeated in zip(right, future.result(), strict=True):
             sums[case] = sums[case].plus(repeated)
         done += len(part)
-        failed, review, of = (
-            sum(getattr(one, field) for one in sums.values()) for field in ("failed", "review", "repeats")
-        )
+        total = total_of(sums.values())
         progress(
-            f"repeated {done} of {repeat} times: of {of:,} checks of right answers {failed} failed, {review} in review"
+            f"repeated {done} of {repeat} times: of {total.repeats:,} checks of right answers "
+            f"{total.failed} failed, {total.review} in review"
         )
     return list(sums.values())
 
