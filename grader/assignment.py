@@ -9,16 +9,14 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from grader.faults import Faults
+
 QUESTION_ID = re.compile(r"(?P<section>\d+(?:\.\d+)*)\.(?P<letter>[a-z])")
 DEFINITION = re.compile(r"(?P<name>[A-Za-z_]\w*)(?:\((?P<parameters>[^()]*)\))?")
 
 
-class RubricError(Exception):
-    """The rubric is wrong; `faults` holds one line for each thing to mend."""
-
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("\n".join(faults))
-        self.faults = faults
+class RubricError(Faults):
+    """The rubric is wrong."""
 
 
 class Definition(msgspec.Struct, frozen=True):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import hashlib
+import json
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -25,11 +28,11 @@ from grader.execution.runner import Execution, run_notebook
 from grader.execution.sandbox import Sandbox, SandboxError
 from grader.inside.cells import cell_file
 from grader.locating import Answer, code_of, is_answered, locate
-from grader.notebook import UnreadableNotebook, read_notebook
+from grader.notebook import UnreadableNotebook, parse_notebook, read_file
 from grader.results import WORST_FIRST, CheckResult, QuestionResult, QuestionStatus, SubmissionResult, total
 from grader.rubric.checks import Check, load_checks
 from grader.rubric.reference import reference_namespace
-from grader.rubric.session import run_checks
+from grader.rubric.session import CheckSession
 
 TRIES = 2
 """A sandbox that breaks is the harness's problem: the submission is graded again in a new one."""
@@ -42,19 +45,36 @@ class Graded(msgspec.Struct):
     notebook: NotebookNode | None = None
 
 
+def new_result(assignment: Assignment, seed: int, name: str, file: str) -> SubmissionResult:
+    """The result of a submission of which nothing is known yet."""
+    return SubmissionResult(
+        submission=name, file=file, seed=seed, assignment=assignment.title, grader_version=grader.__version__
+    )
+
+
+def unreadable(assignment: Assignment, seed: int, name: str, file: str, why: str) -> SubmissionResult:
+    """The result of a file that is no notebook."""
+    return msgspec.structs.replace(new_result(assignment, seed, name, file), status="unreadable", message=why)
+
+
 class Grader:
     """One worker: a sandbox for submissions, and another in which the reference stays ready for all of them."""
 
-    def __init__(self, assignment: Assignment, seed: int) -> None:
-        """Load the rubric's checks and the reference. RubricError names what is wrong with them."""
+    def __init__(self, assignment: Assignment, seed: int, tell: Callable[[str], None] = lambda doing: None) -> None:
+        """Load the rubric's checks and the reference. RubricError names what is wrong with them.
+
+        `tell` is told what is being done.
+        """
         self.assignment = assignment
         self.seed = seed
+        self.tell = tell
         self.checks: tuple[Check, ...] = load_checks(assignment)
         self.reference = Reference(assignment)
         self.sandbox = Sandbox(assignment.preload, assignment.limits)
         self.reference_sandbox = Sandbox(assignment.preload, assignment.limits)
         self.reference_checkpoints: Checkpoints | None = None
         self.memory = Memory()
+        self.session = CheckSession(assignment)
 
     def __enter__(self) -> Grader:
         """Start both sandboxes at once and run the reference. Raises SandboxError, RubricError."""
@@ -72,24 +92,25 @@ class Grader:
     def __exit__(self, kind: object, error: object, trace: TracebackType | None) -> None:
         self.sandbox.stop()
         self.reference_sandbox.stop()
+        self.session.close()
 
     def grade(self, path: Path, name: str) -> Graded:
         """Grade the submission at `path`. Whatever is wrong with it is in the result; nothing is raised for it."""
-        result = SubmissionResult(
-            submission=name,
-            file=str(path),
-            seed=self.seed,
-            assignment=self.assignment.title,
-            grader_version=grader.__version__,
-        )
-        timings = result.timings
         try:
-            with _timed(timings, "read"):
-                notebook = read_notebook(path, self.assignment.limits.notebook_bytes)
+            content = read_file(path, self.assignment.limits.notebook_bytes)
+        except UnreadableNotebook as error:
+            return Graded(unreadable(self.assignment, self.seed, name, str(path), str(error)))
+        return self.grade_bytes(content, name, str(path))
+
+    def grade_bytes(self, content: bytes, name: str, file: str) -> Graded:
+        """The same, of a file's content."""
+        result = new_result(self.assignment, self.seed, name, file)
+        try:
+            with self.timed(result.timings, "read"):
+                notebook = parse_notebook(content)
                 answers = locate(notebook, self.assignment.questions)
         except UnreadableNotebook as error:
-            result.status, result.message = "unreadable", str(error)
-            return Graded(result)
+            return Graded(unreadable(self.assignment, self.seed, name, file, str(error)))
         for attempt in range(TRIES):
             try:
                 if attempt:
@@ -102,11 +123,16 @@ class Grader:
         return Graded(result, notebook)
 
     def grade_notebook(self, result: SubmissionResult, notebook: NotebookNode, answers: Mapping[str, Answer]) -> Graded:
-        with _timed(result.timings, "execute"):
-            execution = self.execute(notebook, answers)
-        notebooks = _Notebooks(self, notebook, answers, execution)
-        with _timed(result.timings, "check"):
-            checked = run_checks(self.assignment, self.checks, notebooks, self.seed)
+        questions = self.assignment.questions
+        answered = [question for question in questions if is_answered(notebook, question, answers[question.id])]
+        with self.timed(result.timings, "execute"):
+            execution = self.execute(notebook, answered, answers)
+        notebooks = _Notebooks(self, notebook, answered, answers, execution)
+        with self.timed(result.timings, "check"):
+            checked = self.session.grade(self.checks, notebooks, self.seed)
+        with contextlib.suppress(SandboxError):
+            # The notebook's processes end while its report is written. The next notebook waits for that, or finds out.
+            self.sandbox.leave()
         result.questions = [
             self.award(question, answers[question.id], execution, notebooks, checked[question.id])
             for question in self.assignment.questions
@@ -117,10 +143,25 @@ class Grader:
         total(result)
         return Graded(result, execution.notebook)
 
-    def execute(self, notebook: NotebookNode, answers: Mapping[str, Answer]) -> Execution:
-        stops = plan_stops(self.assignment.questions, answers)
+    def execute(self, notebook: NotebookNode, answered: Sequence[Question], answers: Mapping[str, Answer]) -> Execution:
+        """Run the notebook, with a checkpoint for each answer: nothing is asked about a question without one."""
+        stops = plan_stops(answered, answers, run_again=self.runs_to_carry)
         retyped = sorted({cell for answer in answers.values() for cell in answer.retyped})
         return run_notebook(self.sandbox, notebook, stops, retyped, self.assignment.limits, self.seed)
+
+    @functools.cached_property
+    def runs_to_carry(self) -> frozenset[str]:
+        """The questions whose answer is a run that is repeated where an earlier answer is wrong."""
+        assignment = self.assignment
+        runs = [question.id for question in assignment.questions if question.kind == "code" and question.run]
+        return frozenset(run for run in runs if self.carried_names(run, assignment.ancestors(run)))
+
+    def carried_names(self, question: str, lost: Sequence[Question]) -> list[str]:
+        """What the reference defines before `question`. Never what it is to define itself: that would be its answer."""
+        own = self.assignment.question(question).names
+        names = dict.fromkeys(name for earlier in lost for name in earlier.names if name not in own)
+        defined = defined_names(self.reference.definitions(question)) if names else frozenset()
+        return [name for name in names if name in defined]
 
     def award(
         self,
@@ -144,13 +185,25 @@ class Grader:
             found_by=answer.found_by,
             notes=[*answer.notes, *_cell_notes(answer, execution)],
             criteria=question.criteria,
+            answer=_digest(notebooks.notebook.cells[index].source for index in answer.cells) if answer.cells else "",
         )
+
+    @contextlib.contextmanager
+    def timed(self, timings: dict[str, float], stage: str) -> Iterator[None]:
+        self.tell(stage)
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            timings[stage] = timings.get(stage, 0.0) + time.perf_counter() - start
 
     def restart(self) -> None:
         """Replace whichever sandbox has broken."""
         for sandbox in (self.sandbox, self.reference_sandbox):
             sandbox.stop()
             sandbox.start()
+        # Handles in it are of objects of the old reference.
+        self.memory = Memory()
         self.reference_checkpoints = self.reference.run(self.reference_sandbox, self.seed)
 
 
@@ -158,7 +211,12 @@ class _Notebooks:
     """The namespaces that the checks of one submission see."""
 
     def __init__(
-        self, worker: Grader, notebook: NotebookNode, answers: Mapping[str, Answer], execution: Execution
+        self,
+        worker: Grader,
+        notebook: NotebookNode,
+        answered: Sequence[Question],
+        answers: Mapping[str, Answer],
+        execution: Execution,
     ) -> None:
         self.worker = worker
         self.assignment = worker.assignment
@@ -166,28 +224,32 @@ class _Notebooks:
         self.answers = answers
         self.checkpoints = Checkpoints(worker.sandbox, execution, worker.assignment.limits)
         self.cells = {cell_file(cell.source): index for index, cell in enumerate(execution.notebook.cells)}
-        self.missing = {
-            question.id
-            for question in worker.assignment.questions
-            if not is_answered(notebook, question, answers[question.id])
-        }
+        self.answered = {question.id for question in answered}
+        self.at_their_last: set[str] = set()
         self.rerun: dict[tuple[str, ...], Path | StudentError] = {}
 
     def student(self, question: str, seed: int, carry: Sequence[Question]) -> Namespace:
         if not carry:
-            return self.checkpoints.namespace(question, seed)
+            return self.checkpoints.namespace(question, seed, last=self.is_last(question))
         names = self.carried_names(question, carry)
         replacement = Replacement(self.worker.reference.definitions(question), names)
         if not self.assignment.question(question).run:
-            return self.checkpoints.namespace(question, seed, replacement)
+            return self.checkpoints.namespace(question, seed, replacement, last=self.is_last(question))
         return self.checkpoints.namespace_at(self.run_again(question, carry, replacement), seed)
 
+    def expect_last(self, question: str, lost: Sequence[Question]) -> None:
+        # Where an error may be carried forward to it, the question is asked again: a run in another place.
+        if self.assignment.question(question).run or not self.carried_names(question, lost):
+            self.at_their_last.add(question)
+
+    def is_last(self, question: str) -> bool:
+        """Whether nobody asks the checkpoint of this question again: none of those that share it."""
+        after = self.checkpoints.execution.after
+        sharing = {other for other, path in after.items() if path == after.get(question)}
+        return question in sharing <= self.at_their_last
+
     def carried_names(self, question: str, lost: Sequence[Question]) -> list[str]:
-        """What the reference defines before `question`. Never what it is to define itself: that would be its answer."""
-        own = self.assignment.question(question).names
-        names = dict.fromkeys(name for earlier in lost for name in earlier.names if name not in own)
-        defined = defined_names(self.worker.reference.definitions(question)) if names else set()
-        return [name for name in names if name in defined]
+        return self.worker.carried_names(question, lost)
 
     def run_again(self, question: str, carry: Sequence[Question], replacement: Replacement) -> Path:
         """The frozen state after a second run of the question's cells; they are run again only once."""
@@ -215,7 +277,7 @@ class _Notebooks:
         return reference_namespace(self.worker.reference_checkpoints, self.worker.memory, question, seed)
 
     def is_missing(self, question: str) -> bool:
-        return question in self.missing
+        return question not in self.answered
 
     def name_cell(self, file: str) -> str:
         index = self.cells.get(file)
@@ -231,6 +293,10 @@ def _status(question: Question, checks: Sequence[CheckResult], missing: bool) ->
     return next(status for status in WORST_FIRST if status in statuses)
 
 
+def _digest(sources: Iterable[str]) -> str:
+    return hashlib.sha256(json.dumps(list(sources)).encode()).hexdigest()
+
+
 def _cell_notes(answer: Answer, execution: Execution) -> Iterator[str]:
     """What happened when the cells of this answer were run, beyond what the checks say."""
     for failure in execution.failures:
@@ -240,12 +306,3 @@ def _cell_notes(answer: Answer, execution: Execution) -> Iterator[str]:
         for output in execution.notebook.cells[index].get("outputs", []):
             if output.output_type == "error":
                 yield f"Cell {index + 1} raised {output.ename}: {output.evalue}"[:500]
-
-
-@contextmanager
-def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
-    start = time.perf_counter()
-    try:
-        yield
-    finally:
-        timings[stage] = timings.get(stage, 0.0) + time.perf_counter() - start

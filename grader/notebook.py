@@ -43,7 +43,11 @@ def read_notebook(path: Path, max_bytes: int) -> nbformat.NotebookNode:
     Trifles are repaired: missing outputs, counts, metadata and ids, double ids, keys of no known
     meaning. Every cell keeps its place, every source is a string that UTF-8 can hold.
     """
-    data = _read_file(path, max_bytes)
+    return parse_notebook(read_file(path, max_bytes))
+
+
+def parse_notebook(data: bytes) -> nbformat.NotebookNode:
+    """The same, of a file's content."""
     try:
         content = _parse_json(data)
         _require_readable_format(content)
@@ -56,7 +60,8 @@ def read_notebook(path: Path, max_bytes: int) -> nbformat.NotebookNode:
 # The file
 
 
-def _read_file(path: Path, max_bytes: int) -> bytes:
+def read_file(path: Path, max_bytes: int) -> bytes:
+    """The content of a file, whatever stands at `path`. Raises UnreadableNotebook."""
     try:
         _require_regular_file(path.stat())
         # Another process can put a pipe here between the two calls: this flag keeps its opening from blocking.

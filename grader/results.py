@@ -10,7 +10,12 @@ from typing import Literal
 import msgspec
 
 CheckStatus = Literal["passed", "failed", "review", "carried forward", "missing"]
-QuestionStatus = Literal["passed", "failed", "review", "carried forward", "missing", "to be marked"]
+QuestionStatus = Literal["passed", "failed", "review", "carried forward", "missing", "to be marked", "marked"]
+"""*marked*: a person gave the points."""
+
+SubmissionStatus = Literal["graded", "missing", "unreadable", "error"]
+"""*missing*: no notebook was handed in. *unreadable*: the file is at fault. *error*: the harness is, and a person must
+look."""
 
 WORST_FIRST: tuple[CheckStatus, ...] = ("review", "failed", "missing", "carried forward", "passed")
 """The order in which the statuses of checks decide the status of their question."""
@@ -30,6 +35,25 @@ class CheckResult(msgspec.Struct, kw_only=True):
     detail: str = ""
     """For staff: the traceback of a check that broke, or of a harness error. Never shown to a student."""
     seconds: float = 0.0
+
+
+class Change(msgspec.Struct, kw_only=True, frozen=True):
+    """A person's decision about one question of one submission: who, when and why."""
+
+    question: str
+    points: float | None
+    """None takes earlier decisions back: what the checks say counts again."""
+    before: float | None
+    """The points until then; None where they were not known."""
+    comment: str = ""
+    """For the student."""
+    reason: str = ""
+    """Why the checks' points were overridden; shown to the student too. Empty for text questions."""
+    who: str
+    when: str
+    """ISO 8601, UTC, to the second."""
+    answer: str
+    """`QuestionResult.answer` of the answer that was marked: a decision holds for that answer alone."""
 
 
 class QuestionResult(msgspec.Struct, kw_only=True):
@@ -54,6 +78,12 @@ class QuestionResult(msgspec.Struct, kw_only=True):
     """For the student: remarks about this answer (cell stopped, answer found in an odd place, ...)."""
     criteria: str = ""
     """Marking criteria, for readers."""
+    answer: str = ""
+    """SHA-256 of the sources of the answer's cells: equal answers have equal ones. Empty where there is none."""
+    automatic_points: float | None = None
+    """What the checks gave, where a person decided otherwise (`changes`)."""
+    changes: list[Change] = []
+    """The decisions about this answer, oldest first; the last one counts. Stored apart from the result."""
 
 
 class SubmissionResult(msgspec.Struct, kw_only=True):
@@ -63,8 +93,7 @@ class SubmissionResult(msgspec.Struct, kw_only=True):
     """The name of the submission's file, without its suffix; also its folder in the results."""
     file: str
     """The path as given."""
-    status: Literal["graded", "unreadable", "error"] = "graded"
-    """*unreadable*: the file is at fault. *error*: the harness is, and a person must look."""
+    status: SubmissionStatus = "graded"
     message: str = ""
     """One line: what is wrong, where the status is not *graded*."""
     points: float = 0.0
@@ -87,6 +116,12 @@ class SubmissionResult(msgspec.Struct, kw_only=True):
     """Seconds of wall time by stage."""
     detail: str = ""
     """For staff: the traceback, where the status is *error*."""
+    fingerprint: str = ""
+    """SHA-256 of all that the result follows from; empty where it was not graded by a batch."""
+    pages: str = ""
+    """The same, of its report."""
+    same_as: str = ""
+    """The submission with the very same notebook, whose grading counts for this one too."""
 
     def question(self, id: str) -> QuestionResult:
         for question in self.questions:
@@ -107,7 +142,8 @@ def total(result: SubmissionResult) -> None:
             result.code_points += question.points or 0.0
         elif question.points is None:
             result.points_to_mark += question.max_points
-        result.points_in_review += sum(c.max_points for c in question.checks if c.points is None)
+        if question.status != "marked":
+            result.points_in_review += sum(c.max_points for c in question.checks if c.points is None)
 
 
 def format_points(points: float | None) -> str:

@@ -9,12 +9,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import nbformat
 import pytest
 from notebooks import DOUBLE, MINI, QUADRUPLE, change, mini_notebook, write_notebook
 
 from grader.assignment import load_assignment
+from grader.execution.probe import Probe
+from grader.execution.runner import Execution, Stop, run_notebook
+from grader.execution.sandbox import Sandbox
 from grader.grading import Graded, Grader
 from grader.results import SubmissionResult
 
@@ -115,6 +120,132 @@ def test_points_are_exact(
     assert points(result) == expected
     assert result.points == result.code_points == sum(filter(None, expected))
     assert (result.code_max_points, result.max_points, result.points_to_mark) == (4.5, 5.5, 1)
+
+
+class Asked:
+    """What was asked of a submission's checkpoints: which were used, and whether one answered by itself."""
+
+    def __init__(self, worker: Grader, patch: pytest.MonkeyPatch) -> None:
+        self.stops: dict[str, bool] = {}
+        self.in_place: list[bool] = []
+
+        def run(sandbox: Sandbox, notebook: nbformat.NotebookNode, stops: list[Stop], *rest: Any) -> Execution:
+            self.stops = {stop.name: stop.before for stop in stops}
+            return run_notebook(sandbox, notebook, stops, *rest)
+
+        def probe(sandbox: Sandbox, *rest: Any) -> Probe:
+            opened = Probe(sandbox, *rest)
+            if sandbox is worker.sandbox:
+                self.in_place.append(bool(opened.checkpoint))
+            return opened
+
+        patch.setattr("grader.grading.run_notebook", run)
+        patch.setattr("grader.execution.checkpoints.Probe", probe)
+
+
+@pytest.fixture
+def asked(mini: Grader, monkeypatch: pytest.MonkeyPatch) -> Asked:
+    return Asked(mini, monkeypatch)
+
+
+ALL = {"1.1.a": False, "1.1.b": False, "1.1.c": True}
+BOTH = "def double(x):\n    return {} * x\ndef quadruple(x):\n    return double(double(x))"
+
+
+@pytest.mark.parametrize(
+    ("answers", "stops", "in_place", "expected"),
+    [
+        pytest.param({}, ALL, [0, 0, 1, 0, 1, 1], [1, 2, 1.5], id="all right: the last of each question"),
+        pytest.param(
+            {"double": TRIPLE},
+            ALL,
+            # The checks of 1.1.b may be run again, and one is; 1.1.c is a run, and has passed.
+            [0, 0, 1, 0, 0, 1, 1],
+            [0, 2, 1.5],
+            id="where an error is carried forward, the last then",
+        ),
+        pytest.param(
+            {"double": RAISES, "results": "results = [quadruple(i) for i in range(5)]"},
+            ALL,
+            # 1.1.c is run again, from before it.
+            [0, 0, 1, 0, 0, 1, 0, 1, 0, 0],
+            [0, 2, 1.5],
+            id="a run",
+        ),
+        pytest.param(
+            {"quadruple": "# TODO", "results": "results = []"},
+            {"1.1.a": False, "1.1.c": True},
+            [0, 0, 1, 1],
+            [1, 0, 1.5],
+            id="nothing is kept for a question without an answer",
+        ),
+        pytest.param(
+            {"double": BOTH.format(2), "quadruple": ""},
+            {"1.1.a 1.1.b": False, "1.1.c": True},
+            [0, 0, 0, 0, 1, 1],
+            [1, 2, 1.5],
+            id="two questions at one place: the last of both",
+        ),
+        pytest.param(
+            {"double": BOTH.format(3), "quadruple": ""},
+            {"1.1.a 1.1.b": False, "1.1.c": True},
+            [0, 0, 0, 0, 0, 1, 1],
+            [0, 2, 1.5],
+            id="two questions at one place, and one is carried",
+        ),
+    ],
+)
+def test_the_last_to_ask_needs_no_fork(
+    asked: Asked,
+    grade: Grade,
+    answers: dict[str, str],
+    stops: dict[str, bool],
+    in_place: list[bool],
+    expected: list[float],
+) -> None:
+    result = grade(**answers)
+    assert points(result)[:3] == expected
+    assert asked.stops == stops
+    assert asked.in_place == in_place
+
+
+@pytest.mark.parametrize("body", ["os._exit(0)", "os.kill(os.getpid(), 9)", "while True: x = x"])
+def test_a_checkpoint_that_ends_while_it_answers_harms_no_other(asked: Asked, grade: Grade, body: str) -> None:
+    """The last case of the first check, a float, ends the process."""
+    result = grade(double=f"import os\ndef double(x):\n    if type(x) is float:\n        {body}\n    return 2 * x")
+    assert asked.in_place == [False, False, True, False, False, True]
+    assert points(result) == [0, 2, 1.5, None]
+    assert [check.status for check in result.question("1.1.a").checks] == ["failed"]
+
+
+def test_a_class_gets_the_same_as_each_alone(rubric: Path, tmp_path: Path) -> None:
+    notebooks = {
+        "wrong": mini_notebook(double=TRIPLE),
+        "right": mini_notebook(),
+        "unfinished": mini_notebook(quadruple="# TODO", results="results = ["),
+    }
+
+    def known(worker: Grader, name: str) -> object:
+        result = msgspec.to_builtins(graded(worker, tmp_path, notebooks[name], name).result)
+        del result["timings"]
+        for question in result["questions"]:
+            for check in question["checks"]:
+                del check["seconds"]
+        return result
+
+    alone = {}
+    for name in notebooks:
+        with Grader(load_assignment(rubric), seed=1) as worker:
+            alone[name] = known(worker, name)
+    with Grader(load_assignment(rubric), seed=1) as worker:
+        for name in ["wrong", "right", "unfinished", "right", "wrong"]:
+            assert known(worker, name) == alone[name]
+
+
+def test_the_reference_is_asked_once_for_a_class(mini: Grader, grade: Grade, monkeypatch: pytest.MonkeyPatch) -> None:
+    grade()
+    monkeypatch.setattr(mini.reference_checkpoints, "probe", None)
+    assert grade().code_points == 4.5
 
 
 def test_points_in_review_are_counted_apart(grade: Grade) -> None:

@@ -31,13 +31,18 @@ class Checkpoints:
         self.execution = execution
         self.limits = limits
 
-    def namespace(self, question: str, seed: int, replacement: Replacement | None = None) -> Namespace:
-        """The notebook after the cells of `question`; with `replacement`, changed before anything is asked."""
-        return Namespace(lambda: self.probe(question, seed, replacement))
+    def namespace(
+        self, question: str, seed: int, replacement: Replacement | None = None, *, last: bool = False
+    ) -> Namespace:
+        """The notebook after the cells of `question`; with `replacement`, changed before anything is asked.
+
+        With `last`, nobody asks this checkpoint again: it answers itself, which saves a fork, and is gone afterwards.
+        """
+        return Namespace(lambda: self._probe(self._path(self.execution.after, question), seed, replacement, last))
 
     def probe(self, question: str, seed: int, replacement: Replacement | None = None) -> Probe:
         """A probe of the checkpoint after the cells of `question`."""
-        return self._probe(self._path(self.execution.after, question), seed, replacement)
+        return self._probe(self._path(self.execution.after, question), seed, replacement, last=False)
 
     def rerun(
         self, question: str, seed: int, replacement: Replacement | None, sources: Sequence[str], records: Sequence[str]
@@ -63,11 +68,12 @@ class Checkpoints:
 
     def namespace_at(self, path: Path, seed: int) -> Namespace:
         """The state that `rerun` has frozen."""
-        return Namespace(lambda: self._probe(path, seed, None))
+        return Namespace(lambda: self._probe(path, seed, None, last=False))
 
-    def _probe(self, path: Path, seed: int, replacement: Replacement | None) -> Probe:
+    def _probe(self, path: Path, seed: int, replacement: Replacement | None, last: bool) -> Probe:
         limits = self.limits
-        probe = Probe(self.sandbox, path, limits.check_cpu_seconds, limits.check_wall_seconds, seed)
+        checkpoint = self.execution.processes.get(path, 0) if last else 0
+        probe = Probe(self.sandbox, path, limits.check_cpu_seconds, limits.check_wall_seconds, seed, checkpoint)
         if replacement is not None:
             try:
                 replacement.apply(probe)

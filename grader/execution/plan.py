@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from grader.assignment import Question
 from grader.execution.runner import Stop
 from grader.locating import Answer
 
 
-def plan_stops(questions: Sequence[Question], answers: Mapping[str, Answer], *, before: bool = False) -> list[Stop]:
-    """A stop for each code question that has an answer; questions answered by the same cells share one.
+def plan_stops(
+    questions: Sequence[Question], answers: Mapping[str, Answer], *, run_again: Container[str] = ()
+) -> list[Stop]:
+    """A stop for each of these code questions that has cells; questions answered by the same cells share one.
 
-    With `before`, every answer can be run again from the state before it; else only those that are runs.
+    The answers to the questions `run_again` can be run again, from the state before them.
     """
     stops: dict[tuple[tuple[int, ...], bool, tuple[str, ...]], list[str]] = {}
     for question in questions:
         cells = answers[question.id].cells
         if question.kind == "code" and cells:
-            stops.setdefault((cells, before or question.run, question.records), []).append(question.id)
+            stops.setdefault((cells, question.id in run_again, question.records), []).append(question.id)
     return [
         Stop(questions=tuple(ids), cells=cells, before=rerun, record=record)
         for (cells, rerun, record), ids in stops.items()

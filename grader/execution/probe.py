@@ -15,6 +15,8 @@ from grader.execution.sandbox import Sandbox, SandboxError
 from grader.inside import frames, wire
 
 MAX_TRACEBACK = 30
+LAST_WORDS_SECONDS = 1.0
+"""Wall time from the end of a probe's connection to the word of why it ended."""
 
 
 def is_pid(number: object) -> bool:
@@ -82,7 +84,7 @@ class Handle:
 
     __slots__ = ("_probe", "handle_id", "type_name")
 
-    def __init__(self, probe: Probe, handle_id: int, type_name: str) -> None:
+    def __init__(self, probe: Answers, handle_id: int, type_name: str) -> None:
         self._probe = probe
         self.handle_id = handle_id
         self.type_name = type_name
@@ -112,27 +114,31 @@ def packed_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str,
 class Probe:
     """A fork of the checkpoint that listens at `path` in the run folder.
 
-    It has a budget of CPU seconds, and a backstop of wall seconds, for its whole life.
+    It has a budget of CPU seconds, and a backstop of wall seconds, for its whole life. Where `checkpoint` is the
+    number of the checkpoint's process, the checkpoint is the probe itself, and ends with it.
     """
 
-    def __init__(self, sandbox: Sandbox, path: Path, cpu_seconds: float, wall_seconds: float, seed: int) -> None:
+    def __init__(
+        self, sandbox: Sandbox, path: Path, cpu_seconds: float, wall_seconds: float, seed: int, checkpoint: int = 0
+    ) -> None:
         self.sandbox = sandbox
         self.cpu_seconds = cpu_seconds
         self.wall_seconds = wall_seconds
         self.deadline = time.monotonic() + wall_seconds
-        self.pid = 0
+        self.checkpoint = checkpoint
+        self.pid = checkpoint
         self.connection = self._connect(path)
         self.error: StudentError | None = None
         """What ended this probe."""
         try:
-            pid = self.ask("hello", cpu_seconds=math.ceil(cpu_seconds), seed=seed)
+            pid = self.ask("hello", cpu_seconds=math.ceil(cpu_seconds), seed=seed, last=bool(checkpoint))
         except StudentError as error:
             self.close()
             raise CheckpointLost(f"a probe did not start: {error}") from None
         except BaseException:
             self.close()
             raise
-        if is_pid(pid):
+        if is_pid(pid) and not checkpoint:
             self.pid = pid
             sandbox.kept.add(pid)
 
@@ -166,12 +172,24 @@ class Probe:
 
     def _last_words(self) -> StudentError | None:
         """Why the probe ended, as the checkpoint says, where the connection broke before that was read."""
+        if self.checkpoint:
+            return self._end_of_checkpoint()
         try:
-            match frames.receive(self.connection, min(self.deadline, time.monotonic() + 1)):
+            match frames.receive(self.connection, min(self.deadline, time.monotonic() + LAST_WORDS_SECONDS)):
                 case ["died", int(code), float() | int() as cpu]:
                     return self._ended(code, float(cpu))
         except (frames.ConnectionLost, TimeoutError):
             pass
+        return None
+
+    def _end_of_checkpoint(self) -> StudentError | None:
+        """Why the checkpoint ended that was the probe itself: it is an orphan, so the zygote knows."""
+        deadline = min(self.deadline, time.monotonic() + LAST_WORDS_SECONDS)
+        while time.monotonic() < deadline:
+            match self.sandbox.ask("end_of", pid=self.checkpoint):
+                case [int(code), float() | int() as cpu]:
+                    return self._ended(code, float(cpu))
+            time.sleep(0.005)
         return None
 
     def _read(self, answer: Any) -> Any:

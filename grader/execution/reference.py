@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterable
 
 from IPython.core.inputtransformer2 import TransformerManager
@@ -22,6 +23,7 @@ class Reference:
 
     def __init__(self, assignment: Assignment) -> None:
         self.assignment = assignment
+        self.known_definitions: dict[str, str] = {}
         try:
             self.notebook = read_notebook(assignment.reference, assignment.limits.notebook_bytes)
         except UnreadableNotebook as error:
@@ -41,7 +43,8 @@ class Reference:
         Raises RubricError where a cell of it fails, SandboxError.
         """
         assignment = self.assignment
-        stops = plan_stops(assignment.questions, self.answers, before=before)
+        run_again = {question.id for question in assignment.questions} if before else set()
+        stops = plan_stops(assignment.questions, self.answers, run_again=run_again)
         execution = run_notebook(sandbox, self.notebook, stops, (), assignment.limits, seed)
         faults = [f"cell {failure.cell + 1}: {failure.why}" for failure in execution.failures]
         faults += [
@@ -64,8 +67,10 @@ class Reference:
 
         Not this question's own: the student's code runs beside it, and would find the answer there.
         """
-        first = min(self.answers[question].cells)
-        return definitions(self.notebook.cells[:first])
+        if question not in self.known_definitions:
+            first = min(self.answers[question].cells)
+            self.known_definitions[question] = definitions(self.notebook.cells[:first])
+        return self.known_definitions[question]
 
 
 def definitions(cells: Iterable[NotebookNode]) -> str:
@@ -78,7 +83,8 @@ def definitions(cells: Iterable[NotebookNode]) -> str:
     return ast.unparse(ast.Module(kept, []))
 
 
-def defined_names(source: str) -> set[str]:
+@functools.lru_cache(maxsize=256)
+def defined_names(source: str) -> frozenset[str]:
     """The names that definitions define."""
     names: set[str] = set()
     for statement in ast.parse(source).body:
@@ -88,7 +94,7 @@ def defined_names(source: str) -> set[str]:
             names |= {alias.asname or alias.name for alias in statement.names}
         else:
             names |= {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and _is_stored(node)}
-    return names
+    return frozenset(names)
 
 
 def _is_stored(node: ast.Name) -> bool:

@@ -12,6 +12,8 @@ from grader.execution.probe import Handle, Probe
 from grader.inside import wire
 
 MAX_BYTES = 128 * 2**20
+ENTRY_BYTES = 200
+"""What an answer takes besides itself: its key, and its place."""
 
 
 class Memory:
@@ -22,19 +24,21 @@ class Memory:
         self.size = 0
 
     def store(self, key: bytes, answer: bytes) -> None:
-        if self.size + len(answer) > MAX_BYTES:
+        size = len(answer) + ENTRY_BYTES
+        if self.size + size > MAX_BYTES:
             self.answers.clear()
             self.size = 0
         self.answers[key] = answer
-        self.size += len(answer)
+        self.size += size
 
 
 class RememberedProbe:
     """Answers as the probe would that `open_probe` opens; it is opened only for what was not asked before.
 
     An answer depends on the checkpoint, the seed and all that the probe was asked before, so all of that is the
-    key (`about` stands for the first two). An answer with a handle is never remembered, since the handle's object
-    lives in one probe.
+    key (`about` stands for the first two). The object of a handle lives in one probe, so an answer with a handle is
+    remembered only where it is an object of the checkpoint: in all its probes, these stand at the same address, which
+    is the handle's number.
     """
 
     def __init__(self, open_probe: Callable[[], Probe], memory: Memory, about: str) -> None:
@@ -42,31 +46,52 @@ class RememberedProbe:
         self.memory = memory
         self.key = hashlib.sha256(about.encode()).digest()
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.ran = False
+        """Whether anything was asked that could have made or changed objects."""
+        self.lasting: set[int] = set()
+        """The numbers of handles of the checkpoint's own objects."""
         self.probe: Probe | None = None
 
     def ask(self, do: str, **arguments: Any) -> Any:
         self.key = hashlib.sha256(self.key + msgspec.msgpack.encode([do, arguments])).digest()
         known = self.memory.answers.get(self.key)
+        self.ran = self.ran or do not in ("get", "has")
         if self.probe is None:
             if known is not None:
                 self.asked.append((do, arguments))
-                return wire.unpack(known)
+                return self.own(wire.unpack(known, self.handle))
             self.probe = self.open_probe()
             for earlier, with_arguments in self.asked:
                 self.probe.ask(earlier, **with_arguments)
         answer = self.probe.ask(do, **arguments)
-        if known is None and not has_handle(answer):
+        if handles_of(answer):
+            # Their calls come here, too: what they change is part of what was asked before.
+            answer = wire.unpack(wire.pack(answer), self.handle)
+        answer = self.own(answer)
+        if known is None and handles_of(answer) <= self.lasting:
             self.memory.store(self.key, wire.pack(answer))
         return answer
+
+    def own(self, answer: Any) -> Any:
+        """The answer, whose handles are known to be lasting where they are."""
+        if not self.ran:
+            self.lasting |= handles_of(answer)
+        return answer
+
+    def handle(self, number: int, name: str) -> Handle:
+        return Handle(self, number, name)
 
     def close(self) -> None:
         if self.probe is not None:
             self.probe.close()
 
 
-def has_handle(value: Any) -> bool:
+def handles_of(value: Any) -> set[int]:
+    """The numbers of the handles in a value."""
+    if isinstance(value, Handle):
+        return {value.handle_id}
     if isinstance(value, dict):
-        return any(has_handle(item) for pair in value.items() for item in pair)
+        value = [item for pair in value.items() for item in pair]
     if isinstance(value, (list, tuple, set, frozenset)):
-        return any(map(has_handle, value))
-    return isinstance(value, Handle)
+        return set().union(*map(handles_of, value))
+    return set()

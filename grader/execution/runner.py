@@ -66,6 +66,8 @@ class Execution(msgspec.Struct):
     notebook: NotebookNode
     after: dict[str, Path] = {}
     before: dict[str, Path] = {}
+    processes: dict[Path, int] = {}
+    """The process numbers of the checkpoints, as the kernel told them: student code may have had a hand in that."""
     failures: list[CellFailure] = []
     notes: list[str] = []
     finished: bool = True
@@ -339,6 +341,7 @@ class _Run:
             await self.kill()
             raise KernelDied(index, "after this cell the kernel's state could not be kept", None, True)
         self.sandbox.kept.add(content["pid"])
+        self.execution.processes[path] = content["pid"]
         return path
 
     async def broken(self, index: int, error: Exception) -> KernelDied:

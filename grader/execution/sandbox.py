@@ -206,6 +206,11 @@ class Sandbox:
         self.kept.clear()
         self.ask("sweep")
 
+    def leave(self) -> None:
+        """Have all processes of the notebook end, without waiting for it. It is `sweep` that makes sure."""
+        self.kept.clear()
+        self.spare(wait=False)
+
     def spare(self, wait: bool = True) -> None:
         """End all processes in here but those that are to stay; without `wait`, they may live a moment longer."""
         self.ask("spare", pids=sorted(self.kept), wait=wait)

@@ -1,4 +1,7 @@
-"""A notebook's state, frozen: a fork of the kernel that forks a probe for every connection it gets."""
+"""A notebook's state, frozen: a fork of the kernel that forks a probe for every connection it gets.
+
+The last to ask it can say so: then it answers by itself, without a fork, and is gone with that connection.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import contextlib
 import fcntl
 import io
 import linecache
+import math
 import os
 import random
 import resource
@@ -13,6 +17,7 @@ import select
 import signal
 import socket
 import sys
+import time
 import traceback
 from types import TracebackType
 from typing import Any, NoReturn
@@ -22,6 +27,8 @@ from grader.inside.cells import PREFIX
 from grader.inside.recording import Recorder, message_of
 
 PROBE_LISTEN_BACKLOG = 8
+HELLO_SECONDS = 10.0
+"""Wall time for the first message of a connection; it is sent with it."""
 MAX_TEXT = 20_000
 """Characters of a student's error message or traceback that are handed over."""
 
@@ -159,13 +166,20 @@ def serve(state: State, listener: socket.socket) -> NoReturn:
         for descriptor, _ in poller.poll():
             if descriptor == listener.fileno():
                 connection, _ = listener.accept()
+                hello = _first_message(connection)
+                if hello is None:
+                    connection.close()
+                    continue
+                if hello.get("last"):
+                    _end_probes(probes)
+                    _run_probe(state, listener, connection, {}, hello)
                 try:
                     pid = os.fork()
                 except OSError as error:
                     _close_with(connection, ["no probe", str(error)])
                     continue
                 if pid == 0:
-                    _run_probe(state, listener, connection, probes)
+                    _run_probe(state, listener, connection, probes, hello)
                 watch = os.pidfd_open(pid)
                 poller.register(watch, select.POLLIN)
                 probes[watch] = (pid, connection)
@@ -177,6 +191,25 @@ def serve(state: State, listener: socket.socket) -> NoReturn:
                 _close_with(connection, ["died", os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime])
 
 
+def _first_message(connection: socket.socket) -> dict[str, Any] | None:
+    """What a new connection says first; None where it says nothing of use, and is not the harness's then."""
+    try:
+        message = frames.receive(connection, time.monotonic() + HELLO_SECONDS)
+    except (frames.ConnectionLost, TimeoutError):
+        return None
+    connection.settimeout(None)
+    return message if isinstance(message, dict) else None
+
+
+def _end_probes(probes: dict[int, tuple[int, socket.socket]]) -> None:
+    """End what is left of earlier probes: a checkpoint that answers by itself has no children."""
+    for watch, (pid, connection) in probes.items():
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(watch)
+        connection.close()
+
+
 def _close_with(connection: socket.socket, message: list[Any]) -> None:
     """Send a last message; after a probe that ended as asked, nobody listens any more."""
     connection.settimeout(1)
@@ -185,7 +218,11 @@ def _close_with(connection: socket.socket, message: list[Any]) -> None:
 
 
 def _run_probe(
-    state: State, listener: socket.socket, connection: socket.socket, others: dict[int, tuple[int, socket.socket]]
+    state: State,
+    listener: socket.socket,
+    connection: socket.socket,
+    others: dict[int, tuple[int, socket.socket]],
+    hello: dict[str, Any],
 ) -> NoReturn:
     status = 70
     try:
@@ -193,26 +230,27 @@ def _run_probe(
         for watch, (_, other) in others.items():
             os.close(watch)
             other.close()
-        Probe(state, connection).answer_all()
+        Probe(state, connection).answer_all(hello)
         status = 0
     finally:
         os._exit(status)
 
 
 class Probe:
-    """One fork of a checkpoint: answers the questions of one check, then is gone."""
+    """A checkpoint or a fork of it: answers the questions of one check, then is gone."""
 
     def __init__(self, state: State, connection: socket.socket) -> None:
         self.state = state
         self.connection = connection
 
-    def answer_all(self) -> None:
+    def answer_all(self, request: dict[str, Any]) -> None:
+        """Answer this request, and those that come after it until the connection is closed."""
         while True:
+            frames.send(self.connection, self.answer(request))
             try:
                 request = frames.receive(self.connection)
             except frames.ConnectionLost:
                 return
-            frames.send(self.connection, self.answer(request))
 
     def answer(self, request: dict[str, Any]) -> list[Any]:
         """One of `["value", bytes]`, `["error", {...}]` (the student's), `["refused", text]` (the wire's)."""
@@ -231,8 +269,12 @@ class Probe:
     def unpack(self, data: bytes) -> Any:
         return wire.unpack(data, self.state.find)
 
-    def do_hello(self, cpu_seconds: int, seed: int) -> int:
+    def do_hello(self, cpu_seconds: int, seed: int, last: bool = False) -> int:
         """Set this probe's limits and random state. RLIMIT_CPU counts this process from its start."""
+        if last:
+            # A checkpoint has spent some on its earlier probes, which is none of this check's.
+            used = resource.getrusage(resource.RUSAGE_SELF)
+            cpu_seconds += math.ceil(used.ru_utime + used.ru_stime)
         hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
         if hard == resource.RLIM_INFINITY or hard > cpu_seconds + 2:
             hard = cpu_seconds + 2

@@ -62,8 +62,9 @@ class GradedKernel(IPythonKernel):
         self.state = State(self.shell.user_ns, self.shell)
         self.shell_handlers["checkpoint_request"] = self.checkpoint_request
         self.shell_handlers["record_request"] = self.record_request
-        # `exit()` would end the kernel a moment after its cell, and take the cells after it along.
-        self.shell.keepkernel_on_exit = True
+        # `exit()` would end the kernel a moment after its cell, and take a later cell along, which gets the blame. To
+        # set `keepkernel_on_exit` does not help: IPython's `exit` sets it back.
+        self.shell.ask_exit = lambda: None
         self.shell.compile.get_code_name = lambda raw, transformed, number: cell_file(raw)
         self.session.send = BoundedSend(self.session.send, self.display_bytes)
 

@@ -116,7 +116,7 @@ class _Packer:
         if kind is complex:
             return ["complex", value.real, value.imag]
         if hasattr(kind, "handle_id"):
-            return ["handle", value.handle_id, ""]
+            return ["handle", value.handle_id, getattr(value, "type_name", "")]
         return self.library_value(value, depth)
 
     def library_value(self, value: Any, depth: int) -> Any:

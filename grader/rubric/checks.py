@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import inspect
 import io
+import os
 import sys
 import traceback
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import msgspec
 import pytest
+from _pytest.config import _prepareconfig
 
 from grader.assignment import Assignment, RubricError, shown
 
@@ -80,7 +84,20 @@ def run_pytest(folder: Path, plugins: list[object], *options: str) -> None:
     No configuration of a project around the folder applies, and no plugin that happens to be installed.
     What ends pytest itself is raised again, KeyboardInterrupt for one, which pytest would swallow.
     """
-    arguments = [
+    end = _End()
+    text = io.StringIO()
+    with _Apart(folder).in_place(), contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
+        code = pytest.main([*_arguments(folder), *options], plugins=[*plugins, end])
+    if isinstance(end.error, (SystemExit, pytest.exit.Exception)):
+        raise _ends_the_program(folder, end.error)
+    if end.error is not None:
+        raise end.error
+    if code in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
+        raise _cannot_be_read(folder, text)
+
+
+def _arguments(folder: Path) -> list[str]:
+    return [
         str(folder),
         f"--rootdir={folder}",
         f"--confcutdir={folder}",
@@ -99,39 +116,111 @@ def run_pytest(folder: Path, plugins: list[object], *options: str) -> None:
                 "logging",
                 "unraisableexception",
                 "threadexception",
+                # Its filters would be those of the whole process.
+                "warnings",
             )
         ),
-        *options,
     ]
-    end = _End()
-    text = io.StringIO()
-    with _apart(folder), contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
-        code = pytest.main(arguments, plugins=[*plugins, end])
-    if isinstance(end.error, (SystemExit, pytest.exit.Exception)):
-        raise RubricError([f"{shown(folder)}: a check file ends the program ({_place(end.error, folder)})"])
-    if end.error is not None:
-        raise end.error
-    if code in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
-        raise RubricError([f"{shown(folder)}: the checks cannot be read: {_last_word(text.getvalue())}"])
 
 
-@contextlib.contextmanager
-def _apart(folder: Path) -> Iterator[None]:
-    """Checks import the modules beside them; two rubrics may both have a module `helpers`: none is left behind."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-        patch.delenv("PYTEST_ADDOPTS", raising=False)
-        patch.delenv("PYTEST_PLUGINS", raising=False)
-        path, before = list(sys.path), set(sys.modules)
-        sys.path.insert(0, str(folder))
+def _ends_the_program(folder: Path, error: BaseException) -> RubricError:
+    return RubricError([f"{shown(folder)}: a check file ends the program ({_place(error, folder)})"])
+
+
+def _cannot_be_read(folder: Path, text: io.StringIO) -> RubricError:
+    return RubricError([f"{shown(folder)}: the checks cannot be read: {_last_word(text.getvalue())}"])
+
+
+class Collected:
+    """pytest's session on a rubric folder, as it is after the collection: its items can be run until it is closed.
+
+    pytest itself would end the session when it has run them once. What it, and what checks, change in this process
+    is in place only where it is asked for.
+    """
+
+    def __init__(self, folder: Path, plugins: list[object]) -> None:
+        """Collect the checks. Raises RubricError where that is not possible (`load_checks` says more)."""
+        self.apart = _Apart(folder)
+        self.config: pytest.Config | None = None
+        self.started = False
+        text = io.StringIO()
         try:
+            with self.apart.in_place(), contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
+                self.config = _prepareconfig(_arguments(folder), plugins)
+                self.session = pytest.Session.from_config(self.config)
+                self.config._do_configure()
+                self.started = True
+                self.config.hook.pytest_sessionstart(session=self.session)
+                self.config.hook.pytest_collection(session=self.session)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, (SystemExit, pytest.exit.Exception)):
+                raise _ends_the_program(folder, error) from None
+            if isinstance(error, (pytest.UsageError, pytest.Session.Failed)):
+                raise _cannot_be_read(folder, text) from None
+            raise
+        if self.session.testsfailed:
+            self.close()
+            raise RubricError([f"{shown(folder)}: the checks cannot be read any more; did they change?"])
+
+    @contextlib.contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Where the items can be run; what they print is dropped."""
+        text = io.StringIO()
+        with self.apart.in_place(), contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
             yield
-        finally:
-            sys.path[:] = path
-            for name in sys.modules.keys() - before:
-                file = getattr(sys.modules[name], "__file__", None)
-                if file is not None and Path(file).is_relative_to(folder):
-                    del sys.modules[name]
+
+    def close(self) -> None:
+        """End pytest's session, as it does itself."""
+        if self.config is not None:
+            config, self.config = self.config, None
+            with self.in_place():
+                try:
+                    if self.started:
+                        config.hook.pytest_sessionfinish(session=self.session, exitstatus=pytest.ExitCode.OK)
+                finally:
+                    config._ensure_unconfigure()
+
+
+class _Apart:
+    """Checks import the modules beside them; two rubrics may both have a module `helpers`: none is left behind.
+
+    Nor is anything else that belongs to the checks, but it is there again the next time.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.modules: dict[str, ModuleType] = {}
+        self.finders: list[Any] = []
+        """pytest's, which rewrites assert statements at import."""
+
+    @contextlib.contextmanager
+    def in_place(self) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+            patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+            patch.delenv("PYTEST_ADDOPTS", raising=False)
+            patch.delenv("PYTEST_PLUGINS", raising=False)
+            folder, path, finders, before = Path.cwd(), list(sys.path), list(sys.meta_path), sys.modules.copy()
+            sys.path.insert(0, str(self.folder))
+            sys.meta_path[:0] = self.finders
+            sys.modules.update(self.modules)
+            try:
+                yield
+            finally:
+                os.chdir(folder)
+                sys.path[:] = path
+                self.finders = [finder for finder in sys.meta_path if finder not in finders]
+                sys.meta_path[:] = finders
+                self.take_modules(before)
+
+    def take_modules(self, before: dict[str, ModuleType]) -> None:
+        # A copy in one step: whatever is finalised meanwhile may import something.
+        for name, module in sys.modules.copy().items():
+            file = getattr(module, "__file__", None)
+            if module is not before.get(name) and file is not None and Path(file).is_relative_to(self.folder):
+                self.modules[name] = sys.modules.pop(name)
+                if name in before:
+                    sys.modules[name] = before[name]
 
 
 class _End:
@@ -220,6 +309,15 @@ def _faults_of_item(item: pytest.Item, folder: Path) -> list[str]:
             faults.append(
                 f"{where}: there is no fixture {name!r}; the rubric's own are student, reference, seed and rng"
             )
+    # Else pytest would fail the check: the student would lose points for a mistake of the rubric's.
+    definitions = {name: found[-1] for name, found in info.name2fixturedefs.items()} if info is not None else {}
+    for name, definition in definitions.items():
+        for used in definition.argnames if definition.scope != "function" else ():
+            if used in definitions and definitions[used].scope == "function":
+                faults.append(
+                    f"{where}: the fixture {name!r} has the scope {definition.scope!r} and cannot use {used!r}, "
+                    "which is made anew for each check"
+                )
     return faults
 
 

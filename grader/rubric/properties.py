@@ -6,11 +6,13 @@ Importing this module is cheap; hypothesis, NumPy and torch are imported by thos
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
 
 from grader.execution.namespace import Namespace
 from grader.execution.probe import Crashed, MissingName, StudentError, TimedOut
@@ -28,6 +30,8 @@ SEARCH_FACTOR = 10
 MAX_SHRINKS = 200
 """Calls that may be spent on making a failing example smaller."""
 MAX_SHRINK_SECONDS = 3.0
+MAX_REMEMBERED = 16
+"""Lists of examples of one strategy that are remembered: with several checks each has a seed of its own."""
 MAX_LINE = 160
 """Characters of an argument or an error message that are shown."""
 
@@ -80,7 +84,31 @@ def smallest_failure(
 
 
 def examples_of(strategy: SearchStrategy[T], *, seed: int, count: int) -> list[T]:
-    """Up to `count` examples: those that `smallest_failure` tries first with this seed."""
+    """Up to `count` examples: those that `smallest_failure` tries first with this seed.
+
+    They are remembered as long as the strategy lives: one that a rubric has in a variable of its module generates
+    them once for a whole class, and not anew for each submission. They are the caller's own, to do with as it likes.
+    """
+    known = _known_examples.setdefault(strategy, {})
+    if (seed, count) not in known:
+        examples = _new_examples(strategy, seed, count)
+        try:
+            kept = copy.deepcopy(examples)
+        except Exception:
+            # Not everything can be copied: a tensor that is the result of a differentiable operation, for one.
+            return examples
+        if len(known) >= MAX_REMEMBERED:
+            del known[next(iter(known))]
+        known[seed, count] = kept
+        return examples
+    return copy.deepcopy(known[seed, count])
+
+
+_known_examples: WeakKeyDictionary[SearchStrategy[Any], dict[tuple[int, int], list[Any]]] = WeakKeyDictionary()
+"""By strategy, the object itself and not what it says of itself: nothing tells for sure that two are the same."""
+
+
+def _new_examples(strategy: SearchStrategy[T], seed: int, count: int) -> list[T]:
     examples: list[T] = []
 
     def collects(example: T) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -13,7 +15,7 @@ from _pytest.runner import runtestprotocol
 from grader.assignment import Assignment, Question
 from grader.execution.namespace import Namespace
 from grader.results import CheckResult, CheckStatus
-from grader.rubric.checks import Check, check_of, register_mark, run_pytest
+from grader.rubric.checks import Check, Collected, check_of, register_mark
 from grader.rubric.outcomes import Outcome, outcome_of
 
 if TYPE_CHECKING:
@@ -41,18 +43,66 @@ class Notebooks(Protocol):
     def name_cell(self, file: str) -> str: ...
 
 
-def run_checks(
-    assignment: Assignment, checks: Sequence[Check], notebooks: Notebooks, seed: int
-) -> dict[str, list[CheckResult]]:
-    """The results of all checks by question. Raises SandboxError: then nothing is known, and all is to be repeated."""
-    results: dict[str, list[CheckResult]] = {}
-    with_checks(assignment, lambda checker: results.update(checker.grade(checks, notebooks, seed)))
-    return results
+class Submission(Notebooks, Protocol):
+    """A notebook that is graded as a whole."""
+
+    def expect_last(self, question: str, lost: Sequence[Question]) -> None:
+        """Be told that the next check is the last of this question's.
+
+        Only if one of the earlier questions `lost` has lost points may it be asked again, with those put right.
+        """
+        ...
+
+
+class CheckSession:
+    """The checks of a rubric, collected once and run for one submission after another.
+
+    What a check's module keeps in its own variables lasts as long; fixtures, those of a module or of the session too,
+    are set up anew for each check, and `student` is none that they could ask for.
+    """
+
+    def __init__(self, assignment: Assignment) -> None:
+        self.assignment = assignment
+        self.opened: tuple[Checker, Collected] | None = None
+
+    def grade(self, checks: Sequence[Check], notebook: Submission, seed: int) -> dict[str, list[CheckResult]]:
+        """The results of all checks by question. Raises SandboxError: then nothing is known, and all is to be repeated.
+
+        Raises RubricError where the checks cannot be collected any more.
+        """
+        with self.checker() as checker:
+            return checker.grade(checks, notebook, seed)
+
+    @contextlib.contextmanager
+    def checker(self) -> Iterator[Checker]:
+        """The checks, for as long as the process is set up for them."""
+        if self.opened is None:
+            checker = Checker(self.assignment)
+            self.opened = checker, Collected(self.assignment.folder, [checker])
+        checker, collected = self.opened
+        try:
+            with collected.in_place():
+                yield checker
+        except BaseException:
+            # Whatever was going on in it, the next notebook gets a new one.
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self.opened is not None:
+            _, collected = self.opened
+            self.opened = None
+            collected.close()
 
 
 def with_checks(assignment: Assignment, use: Callable[[Checker], None]) -> None:
     """Have pytest collect the rubric's checks, and `use` them; all that is raised comes out."""
-    run_pytest(assignment.folder, [Checker(assignment, use)])
+    session = CheckSession(assignment)
+    try:
+        with session.checker() as checker:
+            use(checker)
+    finally:
+        session.close()
 
 
 def seed_of(seed: int, check: str) -> int:
@@ -60,15 +110,17 @@ def seed_of(seed: int, check: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed} {check}".encode()).digest()[:7], "big")
 
 
+def _nothing() -> None: ...
+
+
 class Checker:
-    """The pytest plugin of one run: fixtures, the loop over the checks, their outcomes."""
+    """The pytest plugin of a session: fixtures, the loop over the checks, their outcomes."""
 
     notebooks: Notebooks
     run_seed: int
 
-    def __init__(self, assignment: Assignment, use: Callable[[Checker], None]) -> None:
+    def __init__(self, assignment: Assignment) -> None:
         self.assignment = assignment
-        self.use = use
         self.carry: Sequence[Question] = ()
         self.items: dict[str, list[pytest.Item]] = {}
         self.error: BaseException | None = None
@@ -105,38 +157,53 @@ class Checker:
         assert check is not None  # load_checks has refused a rubric with such a test
         return check
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
         for item in session.items:
             check = check_of(item)
             assert check is not None
             self.items.setdefault(check.name, []).append(item)
-        self.use(self)
-        return True
 
-    def grade(self, checks: Sequence[Check], notebooks: Notebooks, seed: int) -> dict[str, list[CheckResult]]:
+    def grade(self, checks: Sequence[Check], notebooks: Submission, seed: int) -> dict[str, list[CheckResult]]:
         """Run all checks on one notebook, then those that failed once more with earlier errors put right."""
         results: dict[str, list[CheckResult]] = {question.id: [] for question in self.assignment.questions}
+        last = {check.question: check for check in checks}
         for check in checks:
-            results[check.question].append(self.result(check, notebooks, seed))
+            before_last = _nothing
+            if check is last[check.question]:
+                # Of those questions that are not asked yet, no points are known: they count as lost.
+                before_last = functools.partial(
+                    notebooks.expect_last, check.question, self.lost(check.question, results)
+                )
+            results[check.question].append(self.result(check, notebooks, seed, before_last))
         # The reference's code enters the sandbox only now that everything has been asked without it.
         for question in self.assignment.questions:
-            self.carry_forward(question, checks, results)
+            self.carry_forward(question, checks, notebooks, results)
         return results
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport:
+        """Keep the error itself. pytest's own report would take longer to write than most checks to run."""
         if call.excinfo is not None and self.error is None:
             self.error = call.excinfo.value
+        assert call.when != "collect"
+        outcome: Literal["passed", "failed"] = "passed" if call.excinfo is None else "failed"
+        return pytest.TestReport(item.nodeid, item.location, {}, outcome, None, call.when)
 
-    def result(self, check: Check, notebooks: Notebooks, seed: int) -> CheckResult:
-        """Run one check on a notebook."""
+    def lost(self, question: str, results: Mapping[str, Sequence[CheckResult]]) -> list[Question]:
+        """The questions that this one builds on and that have lost points."""
+        ancestors = self.assignment.ancestors(question)
+        return [earlier for earlier in ancestors if _has_lost(earlier, results[earlier.id])]
+
+    def result(
+        self, check: Check, notebooks: Notebooks, seed: int, before_last: Callable[[], None] = _nothing
+    ) -> CheckResult:
+        """Run one check on a notebook. `before_last` is called before the last of its cases."""
         self.notebooks, self.run_seed = notebooks, seed
         start = time.perf_counter()
         if self.notebooks.is_missing(check.question):
             outcome = Outcome("missing", "No answer was found.")
         else:
-            outcome = self.run(check)
+            outcome = self.run(check, before_last)
         return CheckResult(
             name=check.name,
             title=check.title,
@@ -148,9 +215,12 @@ class Checker:
             seconds=time.perf_counter() - start,
         )
 
-    def run(self, check: Check) -> Outcome:
+    def run(self, check: Check, before_last: Callable[[], None] = _nothing) -> Outcome:
         """The severest outcome of the check's cases, with the message of the first of these."""
-        outcomes = [self.run_item(item, check) for item in self.items[check.name]]
+        *cases, last = self.items[check.name]
+        outcomes = [self.run_item(item, check) for item in cases]
+        before_last()
+        outcomes.append(self.run_item(last, check))
         return min(outcomes, key=lambda outcome: SEVEREST_FIRST.index(outcome.status))
 
     def run_item(self, item: pytest.Item, check: Check) -> Outcome:
@@ -166,30 +236,36 @@ class Checker:
         return outcome_of(self.error, check.title, self.notebooks.name_cell)
 
     def carry_forward(
-        self, question: Question, checks: Sequence[Check], results: Mapping[str, Sequence[CheckResult]]
+        self,
+        question: Question,
+        checks: Sequence[Check],
+        notebooks: Submission,
+        results: Mapping[str, Sequence[CheckResult]],
     ) -> None:
         """Run the failed checks again with the reference's functions for earlier questions that lost points."""
-        ancestors = self.assignment.ancestors(question.id)
-        lost = [earlier for earlier in ancestors if _has_lost(earlier, results[earlier.id])]
-        if self.notebooks.is_missing(question.id):
+        lost = self.lost(question.id, results)
+        if notebooks.is_missing(question.id):
             return
-        names = self.notebooks.carried_names(question.id, lost)
+        names = notebooks.carried_names(question.id, lost)
         if not names:
             # The same once more would only be a second chance.
             return
         self.carry = lost
-        for result in results[question.id]:
-            if result.status == "failed":
-                check = next(check for check in checks if check.name == result.name)
-                start = time.perf_counter()
-                outcome = self.run(check)
-                result.seconds += time.perf_counter() - start
-                if outcome.status == "passed":
-                    result.status, result.points = "carried forward", check.points
-                    result.message = _carried(lost, names)
-                elif outcome.status == "review":
-                    result.status, result.points = "review", None
-                    result.message, result.detail = outcome.message, outcome.detail
+        failed = [result for result in results[question.id] if result.status == "failed"]
+        for result in failed:
+            check = next(check for check in checks if check.name == result.name)
+            before_last = _nothing
+            if result is failed[-1]:
+                before_last = functools.partial(notebooks.expect_last, question.id, ())
+            start = time.perf_counter()
+            outcome = self.run(check, before_last)
+            result.seconds += time.perf_counter() - start
+            if outcome.status == "passed":
+                result.status, result.points = "carried forward", check.points
+                result.message = _carried(lost, names)
+            elif outcome.status == "review":
+                result.status, result.points = "review", None
+                result.message, result.detail = outcome.message, outcome.detail
         self.carry = ()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -60,7 +61,7 @@ def test_bce_loss(student, rng, seed):
         student,
         "bce_loss",
         # The labels come as whole numbers as well.
-        st_predictions([(torch.int64, torch.float32), (torch.float32, torch.float32)]),
+        st_predictions(((torch.int64, torch.float32), (torch.float32, torch.float32))),
         _fault_of_loss,
         seed=seed,
         always=[_many_samples(rng, torch.int64), _many_samples(rng, torch.float32)],
@@ -74,7 +75,7 @@ def test_bce_loss_of_certain_predictions(student, rng, seed):
 
     A perfect prediction loses less than 2e-6, a wholly wrong one more than 10.
     """
-    dtypes = [(torch.float32, torch.float32), (torch.float64, torch.float64)]
+    dtypes = ((torch.float32, torch.float32), (torch.float64, torch.float64))
     expect_calls(
         student,
         "bce_loss",
@@ -102,11 +103,13 @@ CERTAIN = [
 ]
 
 
+@functools.cache
 def st_tensors() -> Any:
     return tensors().map(lambda tensor: (tensor,))
 
 
-def st_predictions(dtypes: Sequence[tuple[torch.dtype, torch.dtype]], *, certain: bool = False) -> Any:
+@functools.cache
+def st_predictions(dtypes: tuple[tuple[torch.dtype, torch.dtype], ...], *, certain: bool = False) -> Any:
     """Pairs of labels and predictions, of one of these pairs of dtypes; with `certain`, of 0 and 1 as well."""
     from hypothesis import strategies as st
 
@@ -255,7 +258,7 @@ def check_gradient(y, y_hat):
 def _expect_gradient(student: Any, seed: int) -> None:
     """Where the loss has a gradient for y_hat, it is the derivative of the loss, and finite at 0 and 1."""
     student.exec(GRADIENT)
-    dtypes = [(torch.float64, torch.float64)]
+    dtypes = ((torch.float64, torch.float64),)
     for y, y_hat in examples_of(st_predictions(dtypes), seed=seed, count=5):
         gradient = _gradient(student, y, y_hat)
         if gradient is None:

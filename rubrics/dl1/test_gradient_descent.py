@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
@@ -122,6 +123,7 @@ def test_tuned_run(student):
     )
 
 
+@functools.cache
 def st_runs(*, with_decay: bool = False) -> Any:
     """Arguments of optimize_f. The steps are few and small, so that rounding cannot grow into a difference."""
     from hypothesis import strategies as st

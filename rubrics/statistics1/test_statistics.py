@@ -19,15 +19,17 @@ def test_standardise_columns(student, reference, rng):
     expect(student.standardise(x), reference.standardise(x), what="standardise(x)", given=f"x = {x.tolist()}")
 
 
+TWO_ROWS = arrays(dtypes=["int64"], shapes=[(2, 1), (2, 2)]).map(lambda x: (x.astype(float),))
+
+
 @pytest.mark.question("1.1.a", points=0.5)
 def test_standardise_odd_cases(student, seed):
     """A constant column becomes zeros, and no other column does; x itself stays as it is."""
-    matrices = arrays(dtypes=["int64"], shapes=[(2, 1), (2, 2)]).map(lambda x: x.astype(float))
     one_is_constant = np.array([[3.0, -1.0], [3.0, 1.0]])
     expect_calls(
         student,
         "standardise",
-        matrices.map(lambda x: (x,)),
+        TWO_ROWS,
         fault_of_two_rows,
         seed=seed,
         always=[(one_is_constant,)],

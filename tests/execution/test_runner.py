@@ -114,6 +114,15 @@ def test_the_notebook_goes_on_after(run: Run, source: str) -> None:
     assert value(checkpoints, 2, "last") == 2
 
 
+@pytest.mark.parametrize("end", ["exit()", "quit()", "exit", "get_ipython().ask_exit()"])
+def test_exit_takes_no_later_cell_along(run: Run, end: str) -> None:
+    """The loop of a kernel that is to end stops a tenth of a second later: in the middle of the next cells."""
+    pause = "import time; time.sleep(0.3)"
+    checkpoints = run(FIRST, end, pause, pause, LAST)
+    assert failures(checkpoints) == {}
+    assert value(checkpoints, 4, "last") == 2
+
+
 @pytest.mark.parametrize(("source", "why"), DEADLY.values(), ids=DEADLY.keys())
 def test_a_cell_that_ends_the_kernel_is_left_out(run: Run, source: str, why: str) -> None:
     checkpoints = run(FIRST, source, LAST)

@@ -110,6 +110,16 @@ def test_checks_are_found_in_order_with_their_points_and_promises(rubric: Path) 
             id="fixture that does not exist, of three cases, once",
         ),
         pytest.param(
+            '@pytest.mark.question("1.1.b", points=1.5)\ndef test_quadruple(student, rng)',
+            '@pytest.fixture(scope="module")\ndef kept(student):\n    return student\n\n\n'
+            '@pytest.mark.question("1.1.b", points=1.5)\ndef test_quadruple(student, kept, rng)',
+            [
+                "rubric/test_mini.py::test_quadruple: the fixture 'kept' has the scope 'module' and cannot use "
+                "'student', which is made anew for each check"
+            ],
+            id="fixture that would keep a student's answers for others",
+        ),
+        pytest.param(
             '    """Your function calls `double`."""\n',
             "",
             ["rubric/test_mini.py::test_quadruple_uses_double: needs a docstring; it is what the student reads"],

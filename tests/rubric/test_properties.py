@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 from notebooks import code_notebook
 
 from grader.assignment import Limits
@@ -172,6 +175,72 @@ def test_where_nothing_is_wrong_nothing_is_found() -> None:
 def test_the_same_seed_gives_the_same_examples_and_another_seed_others() -> None:
     first, second, other = (examples_of(st.integers(), seed=seed, count=20) for seed in (3, 3, 4))
     assert first == second != other
+
+
+def doubled(factor: int) -> SearchStrategy[dict[str, Any]]:
+    """Strategies that look the same, and give other examples for each factor."""
+    return tensors().map(lambda x: {"x": x, "factor": factor})
+
+
+def test_remembered_examples_are_those_that_a_new_strategy_gives() -> None:
+    strategy = doubled(2)
+    fresh, first, second = (examples_of(one, seed=3, count=20) for one in (doubled(2), strategy, strategy))
+    assert [repr(example) for example in fresh] == [repr(example) for example in first]
+    assert [repr(example) for example in fresh] == [repr(example) for example in second]
+
+
+def test_examples_are_generated_once_for_a_strategy_a_seed_and_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    searches: list[tuple[int, int]] = []
+    find = properties._find
+
+    def counted(strategy: SearchStrategy[Any], fails: Callable[[Any], bool], seed: int, count: int) -> None:
+        searches.append((seed, count))
+        find(strategy, fails, seed, count)
+
+    monkeypatch.setattr(properties, "_find", counted)
+    strategy = doubled(2)
+    for seed, count in [(3, 20), (3, 20), (4, 20), (3, 21), (4, 20)]:
+        examples_of(strategy, seed=seed, count=count)
+    assert searches == [(3, 20), (4, 20), (3, 21)]
+
+
+def test_a_check_may_change_its_examples() -> None:
+    strategy = doubled(2)
+    for _ in range(3):
+        examples = examples_of(strategy, seed=3, count=5)
+        assert [example["factor"] for example in examples] == [2] * len(examples)
+        assert not any((example["x"] == 77).any() for example in examples)
+        for example in examples:
+            example["factor"] = 0
+            example["x"].fill_(77)
+        examples.clear()
+
+
+def test_strategies_that_only_look_the_same_are_not_confused() -> None:
+    one, other = doubled(2), doubled(3)
+    assert repr(one) == repr(other)
+    for strategy, factor in ((one, 2), (other, 3), (one, 2)):
+        assert {example["factor"] for example in examples_of(strategy, seed=3, count=5)} == {factor}
+
+
+def test_examples_that_cannot_be_copied_are_made_anew() -> None:
+    strategy = st.integers(0, 9).map(lambda n: torch.tensor(float(n), requires_grad=True) * 2)
+    first, second = (examples_of(strategy, seed=3, count=5) for _ in range(2))
+    assert list(map(repr, first)) == list(map(repr, second))
+    assert not {id(example) for example in first} & {id(example) for example in second}
+
+
+def test_examples_are_forgotten_with_their_strategy_and_few_are_kept() -> None:
+    strategy = st.integers().map(str)
+    for seed in range(properties.MAX_REMEMBERED + 3):
+        examples_of(strategy, seed=seed, count=2)
+    remembered = properties._known_examples[strategy]
+    assert [seed for seed, _ in remembered] == list(range(3, properties.MAX_REMEMBERED + 3))
+    gone = weakref.ref(strategy)
+    del strategy
+    gc.collect()
+    assert gone() is None
+    assert not any(known is remembered for known in properties._known_examples.values())
 
 
 def test_examples_do_not_depend_on_the_modules_that_are_loaded(tmp_path: Path) -> None:

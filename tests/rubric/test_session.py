@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
+import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +14,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from grader.assignment import load_assignment
+from grader.assignment import RubricError, load_assignment
 from grader.grading import Grader
 from grader.results import CheckResult, SubmissionResult
-from grader.rubric.session import seed_of
+from grader.rubric.session import CheckSession, seed_of
 
 RUBRIC = """
 title = "Kinds of checks"
@@ -395,19 +399,141 @@ def test_a_second_run_is_no_second_chance(worker: Grader, folder: Path) -> None:
     assert statuses(result)["test_better_half"] == "failed"
 
 
+# One session for a class
+
+STATE = '''
+import helpers
+import pytest
+
+seen = []
+
+
+@pytest.fixture(scope="session")
+def of_the_session():
+    return []
+
+
+@pytest.fixture(scope="module")
+def of_the_module(of_the_session):
+    return []
+
+
+@pytest.mark.question("1.1.a")
+def test_half(student, of_the_session, of_the_module, monkeypatch, tmp_path):
+    """Nothing is left in fixtures, whatever their scope."""
+    of_the_session.append(student.half(3))
+    of_the_module.append(student.half(5))
+    monkeypatch.setenv("LEFT", "behind")
+    assert [of_the_session, of_the_module] == [[1.5], [2.5]]
+
+
+@pytest.mark.question("1.1.b")
+def test_better_half(student):
+    """Your function works for 1, too."""
+    assert student.half(1) == 0.5
+
+
+@pytest.mark.question("1.1.c")
+def test_quarter(student):
+    """Modules are the same ones all along, also those that are imported late."""
+    import late
+
+    assert helpers.late is late
+    late.count += 1
+    pytest.fail(str(late.count))
+
+
+@pytest.mark.question("1.1.d")
+def test_made(student):
+    """The process is as it was before."""
+    import os
+    import sys
+    import warnings
+
+    os.chdir("/")
+    sys.path.insert(0, "/left-behind")
+    warnings.simplefilter("error")
+    print("left behind")
+'''
+
+
+@pytest.fixture
+def stateful(tmp_path: Path, folder: Path) -> Iterator[Grader]:
+    (tmp_path / "rubric.toml").write_text(RUBRIC)
+    (tmp_path / "test_state.py").write_text(STATE)
+    (tmp_path / "helpers.py").write_text("import late\n")
+    (tmp_path / "late.py").write_text("count = 0\n")
+    shutil.copy(folder / "reference.ipynb", tmp_path)
+    with Grader(load_assignment(tmp_path), seed=3) as worker:
+        yield worker
+
+
+def test_no_fixture_takes_anything_from_one_submission_to_the_next(stateful: Grader, folder: Path) -> None:
+    for _ in range(2):
+        checks = by_name(grade(stateful, folder, notebook()))
+        assert checks["test_half"].status == "passed"
+
+
+def test_modules_of_a_rubric_last_as_long_as_its_session(stateful: Grader, folder: Path) -> None:
+    counts = [by_name(grade(stateful, folder, notebook()))["test_quarter"].message for _ in range(3)]
+    assert counts == ["1", "2", "3"]
+
+
+def test_nothing_of_a_session_is_left_in_the_process(
+    stateful: Grader, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def around() -> object:
+        modules = {name for name, module in sys.modules.items() if "late" in name or "helpers" in name}
+        # The last is that of this test, and pytest's own.
+        environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+        return Path.cwd(), list(sys.path), list(sys.meta_path), list(warnings.filters), environment, modules
+
+    before = around()
+    for _ in range(2):
+        checks = by_name(grade(stateful, folder, notebook()))
+        assert checks["test_made"].status == "passed"
+        assert around() == before
+    assert capfd.readouterr() == ("", "")
+
+
+def test_checks_are_collected_once(worker: Grader, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = statuses(grade(worker, folder, notebook()))
+    monkeypatch.setattr("grader.rubric.session.Collected", None)
+    assert statuses(grade(worker, folder, notebook())) == first
+
+
+def test_a_session_that_was_closed_is_opened_again(worker: Grader, folder: Path) -> None:
+    first = statuses(grade(worker, folder, notebook()))
+    worker.session.close()
+    worker.session.close()
+    assert statuses(grade(worker, folder, notebook())) == first
+
+
+def test_checks_that_cannot_be_collected_any_more_are_an_error_of_the_rubric(stateful: Grader) -> None:
+    (stateful.assignment.folder / "test_state.py").write_text("import no_such_module\n")
+    session = CheckSession(stateful.assignment)
+    with pytest.raises(RubricError, match="the checks cannot be read any more"), session.checker():
+        pass
+    (stateful.assignment.folder / "test_state.py").write_text("raise SystemExit(3)\n")
+    with pytest.raises(RubricError, match="a check file ends the program"), session.checker():
+        pass
+
+
 # Its end
 
 
-def test_an_interrupt_in_the_middle_of_the_checks_is_one(worker: Grader, folder: Path) -> None:
+def test_an_interrupt_in_the_middle_of_the_checks_is_one(folder: Path, tmp_path: Path) -> None:
     """pytest would end its session and say nothing."""
-    check = folder / "test_kinds.py"
-    text = check.read_text()
-    broken = text.replace("def test_assert(student):", "def test_assert(student, interrupt):")
-    check.write_text(broken + "\n\n@pytest.fixture\ndef interrupt():\n    import signal\n    signal.raise_signal(2)\n")
-    try:
+    shutil.copytree(folder, tmp_path / "rubric", ignore=shutil.ignore_patterns("__pycache__"))
+    check = tmp_path / "rubric" / "test_kinds.py"
+    text = check.read_text().replace("def test_assert(student):", "def test_assert(student, interrupt):")
+    check.write_text(
+        text + "\n\n\n@pytest.fixture\ndef interrupt():\n    import signal\n\n"
+        "    if not os.path.exists('" + str(tmp_path / "once") + "'):\n"
+        "        open('" + str(tmp_path / "once") + "', 'w').close()\n        signal.raise_signal(2)\n"
+    )
+    with Grader(load_assignment(tmp_path / "rubric"), seed=3) as worker:
         with pytest.raises(KeyboardInterrupt):
-            grade(worker, folder, notebook())
-    finally:
-        check.write_text(text)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    assert statuses(grade(worker, folder, notebook()))["test_half"] == "passed"
+            grade(worker, tmp_path, notebook())
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert statuses(grade(worker, tmp_path, notebook()))["test_half"] == "passed"
