@@ -1,1 +1,1 @@
-"""What people read: a page for each submission, a page and a table for all of them."""
+"""What people read: a page for each submission, one for each question, and a page and a table over the class."""

@@ -19,6 +19,18 @@ IMAGE_PIXELS = 50_000_000
 OUTPUTS = 40
 CELLS = 60
 
+# One check's message, where messages of a whole class stand together.
+MESSAGE_CHARACTERS = 300
+
+# The pages over all submissions. An answer of 8,000 characters is four printed pages.
+ANSWER_CHARACTERS = 8_000
+ANSWER_CELLS = 12
+PAGE_PARSED = 150_000
+PAGE_PLAIN = 1_500_000
+CHECKS_LISTED = 40
+MESSAGES_LISTED = 12
+NAMES_LISTED = 12
+
 # From here on, folded.
 OUTPUT_LINES = 30
 CODE_LINES = 150
@@ -28,8 +40,9 @@ OUTPUTS_OPEN = 6
 class Budget:
     """What is left for one page. A large piece is refused; a small one that comes later may still fit."""
 
-    def __init__(self) -> None:
-        self._left = {"parsed": 250_000, "plain": 4_000_000, "images": 32 * 2**20}
+    def __init__(self, parsed: int = 250_000, plain: int = 4_000_000, images: int = 32 * 2**20) -> None:
+        """parsed, plain: characters; images: bytes, as they stand in the page."""
+        self._left = {"parsed": parsed, "plain": plain, "images": images}
 
     def spend(self, kind: Literal["parsed", "plain", "images"], amount: int) -> bool:
         if amount > self._left[kind]:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from grader.report.answers import enumeration
-from grader.report.text import clean
+from grader.report.budget import TEXT_CHARACTERS
+from grader.report.text import clean, excerpt, name
 from grader.results import format_points
 
 _TEMPLATES = Path(__file__).with_name("templates")
+
+
+class Script(NamedTuple):
+    """A script that a page may hold, and the hash by which its content policy lets this one run and no other."""
+
+    source: Markup
+    hash: str
 
 
 def render_page(template: str, **values: Any) -> str:
@@ -37,10 +48,21 @@ def _environment() -> Environment:
         "points": format_points,
         "prose": _prose,
         "enumeration": enumeration,
-        "report_address": _report_address,
+        "report_address": report_address,
+        "question_address": question_address,
+        "name": name,
+        "bounded": lambda text: excerpt(text, TEXT_CHARACTERS).text,
+        "share": _share,
+        "when": _when,
     }
     environment.globals["style"] = Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8"))
+    environment.globals["script"] = _script((_TEMPLATES / "class.js").read_text(encoding="utf-8"))
     return environment
+
+
+def _script(source: str) -> Script:
+    """The hash is over all that stands between the tags, in UTF-8 (Content Security Policy level 3, section 8.3)."""
+    return Script(Markup(source), base64.b64encode(hashlib.sha256(source.encode()).digest()).decode())
 
 
 def _prose(text: str) -> Markup:
@@ -51,8 +73,27 @@ def _prose(text: str) -> Markup:
     return Markup("".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts)))
 
 
-def _report_address(submission: str) -> str:
+def _share(part: float, whole: float) -> str:
+    """A length in a style: `12.50%`."""
+    return f"{100 * min(max(part / whole, 0.0), 1.0) if whole else 0.0:.2f}%"
+
+
+def _when(text: str) -> str:
+    """A time in ISO 8601 as people write it, in UTC; any other text as it is."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return name(text)
+    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    return f"{time.day} {time:%B %Y, %H:%M} UTC"
+
+
+def report_address(submission: str) -> str:
     """Relative, whatever a file is called: a name with a colon in it would else be taken for a scheme."""
     # A name that is not UTF-8 on the disk has surrogates for its bytes; others stand for nothing.
-    name = re.sub("[\ud800-\udc7f\udd00-\udfff]", "\ufffd", submission)
-    return f"./{quote(name, safe='', errors='surrogateescape')}/report.html"
+    known = re.sub("[\ud800-\udc7f\udd00-\udfff]", "\ufffd", submission)
+    return f"./{quote(known, safe='', errors='surrogateescape')}/report.html"
+
+
+def question_address(id: str) -> str:
+    return f"./questions/{quote(id, safe='')}.html"

@@ -11,6 +11,11 @@ _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|
 # A lone surrogate is valid in JSON and cannot be written as UTF-8.
 _UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
+# Drawn as nothing at all: with one of these in it, a name looks like another one. Joiners are letters' business.
+_INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
+
+_NAME_CHARACTERS = 200
+
 
 class Excerpt(NamedTuple):
     """A text, or its beginning and end; `left_out` is the number of characters between them."""
@@ -30,6 +35,12 @@ def joined(value: object) -> str:
 
 def clean(text: str) -> str:
     return _UNFIT.sub(_visible, text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def name(text: str) -> str:
+    """A submission's name, with what is invisible in it, and of a length that a table bears."""
+    text = text if len(text) <= _NAME_CHARACTERS else f"{text[: _NAME_CHARACTERS - 1]}…"
+    return _INVISIBLE.sub(_named, clean(text))
 
 
 def printed(text: str) -> str:
@@ -54,4 +65,8 @@ def _visible(match: re.Match[str]) -> str:
     code = ord(match[0])
     if code < 0x20:
         return chr(0x2400 + code)
-    return f"⟨U+{code:04X}⟩" if 0x2000 <= code < 0x2100 else "\ufffd"
+    return _named(match) if 0x2000 <= code < 0x2100 else "\ufffd"
+
+
+def _named(match: re.Match[str]) -> str:
+    return f"⟨U+{ord(match[0]):04X}⟩"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import shutil
 import struct
+import subprocess
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +19,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from grader.assignment import Assignment, Limits, Question
-from grader.results import CheckResult, QuestionResult, SubmissionResult, total
+from grader.results import Change, CheckResult, QuestionResult, SubmissionResult, total
 
 BLOCKS = {"article", "aside", "dd", "details", "div", "dt", "h3", "h4", "li", "p", "pre", "summary", "td", "th", "tr"}
 VOID = {"br", "col", "hr", "img", "input", "link", "meta", "base", "embed", "source", "wbr"}
@@ -93,6 +96,29 @@ class Page(HTMLParser):
 @pytest.fixture(scope="session")
 def read_page() -> Callable[[str], Page]:
     return Page
+
+
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --dump-dom"
+)
+
+
+@pytest.fixture
+def open_page(tmp_path: Path) -> Callable[..., str]:
+    """Opens a page in a browser, at a fragment of its address, and returns what has become of it."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("needs a chromium to open the page in: apt-get install chromium")
+
+    def open_(html: str, fragment: str = "") -> str:
+        path = tmp_path / "report.html"
+        path.write_text(html, encoding="utf-8")
+        address = f"{path.as_uri()}#{fragment}" if fragment else path.as_uri()
+        command = [browser, *FLAGS.split(), f"--user-data-dir={tmp_path / 'profile'}", address]
+        return subprocess.run(command, capture_output=True, timeout=120, check=True).stdout.decode()
+
+    return open_
 
 
 def png(width: int = 2, height: int = 1) -> str:
@@ -252,3 +278,76 @@ def unreadable() -> SubmissionResult:
         status="unreadable",
         message="is not JSON: export the notebook again",
     )
+
+
+def answered(id: str, source: str, status: Any, points: float | None, message: str = "", **more: Any) -> QuestionResult:
+    """One question: code in the notebook's first cell, text in its second. `more` are further fields of the result."""
+    kind = "text" if id in ("1.1.e", "1.3.f", "1.6.g") else "code"
+    most = {"1.1.e": 2, "1.5.a": 2, "1.6.d": 1.5}.get(id, 1)
+    title = "Each step goes down by `step_size`."
+    checks = [CheckResult(name="test_it", title=title, points=points, max_points=most, status=status, message=message)]
+    return QuestionResult(
+        id=id,
+        title="",
+        kind=kind,
+        points=points,
+        max_points=most,
+        status=status,
+        cells=([1] if kind == "text" else [0]) if source else [],
+        checks=[] if kind == "text" else checks,
+        answer=hashlib.sha256(source.encode()).hexdigest() if source else "",
+        **more,
+    )
+
+
+def submitted(name: str, *questions: QuestionResult, status: Any = "graded", message: str = "") -> SubmissionResult:
+    result = SubmissionResult(
+        submission=name, file=f"{name}.ipynb", status=status, message=message, questions=list(questions)
+    )
+    total(result)
+    return result
+
+
+DESCENT = "def optimize_f(x, y):\n    for step in range(10):\n        x = x - 0.1 * grad_x_f(x, y)\n    return x, y"
+ASCENT = "def optimize_f(x, y):\n    x = x + grad_x_f(x, y)\n    return x, y"
+
+
+@pytest.fixture
+def class_results() -> list[SubmissionResult]:
+    """A small class. In 1.1.a: two identical answers, a third that differs in a comment, another one, and none."""
+    decided = Change(question="1.1.e", points=1.5, before=None, comment="Why?", who="A. Assistant", when="", answer="")
+    text, other = "Too small is slow.", "Too large diverges."
+    return [
+        submitted("ann", answered("1.1.a", DESCENT, "passed", 1), answered("1.1.e", text, "to be marked", None)),
+        submitted(
+            "bob",
+            answered("1.1.a", ASCENT, "failed", 0, "NameError: name 'grad_x_f' is not defined"),
+            answered("1.1.e", other, "marked", 1.5, changes=[decided]),
+        ),
+        submitted("cleo", answered("1.1.a", DESCENT, "passed", 1), answered("1.1.e", text, "to be marked", None)),
+        submitted(
+            "dan",
+            answered("1.1.a", f"# mine\n{DESCENT}", "review", None, "takes 12.5 s"),
+            answered("1.1.e", other, "to be marked", None),
+        ),
+        submitted("eve", answered("1.1.a", "", "missing", 0, "no answer"), answered("1.1.e", "", "missing", None)),
+        submitted("fay", status="missing", message="no notebook was handed in"),
+        submitted("gus", status="unreadable", message="is not JSON: export it again"),
+        submitted("hal", status="error", message="the sandbox did not start"),
+        submitted(
+            "ida",
+            answered("1.1.a", ASCENT + "  # up", "failed", 0, "takes 17 s"),
+            answered("1.1.e", other, "marked", 2, changes=[decided]),
+        ),
+    ]
+
+
+@pytest.fixture
+def class_notebooks() -> dict[str, NotebookNode]:
+    """The executed notebooks of `class_results`."""
+    code = {"ann": DESCENT, "bob": ASCENT, "cleo": DESCENT, "dan": f"# mine\n{DESCENT}", "ida": ASCENT + "  # up"}
+    text = {"ann": "Too small is slow.", "cleo": "Too small is slow."}
+    return {
+        name: new_notebook(cells=[new_code_cell(code[name]), new_markdown_cell(text.get(name, "Too large diverges."))])
+        for name in code
+    }

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from grader.report.render import render_index, render_submission
-from grader.results import QuestionResult, SubmissionResult, total
+from grader.report.render import render_submission
+from grader.results import Change, SubmissionResult, total
 
 
 @pytest.fixture
@@ -153,6 +153,7 @@ def test_the_path_of_the_file_is_not_in_the_page(page: Any) -> None:
     [
         pytest.param("unreadable", "This file could not be graded", id="unreadable"),
         pytest.param("error", "A person will look at it; no points are lost.", id="error"),
+        pytest.param("missing", "No notebook was handed in", id="missing"),
     ],
 )
 def test_a_submission_that_could_not_be_graded_has_a_page_too(
@@ -165,6 +166,15 @@ def test_a_submission_that_could_not_be_graded_has_a_page_too(
     assert expected in page.text
     assert page.all("article") == page.all("nav") == page.all("div", "tile") == []
     assert "secret" not in page.html
+
+
+def test_who_handed_in_nothing_is_not_told_that_a_file_is_at_fault(
+    assignment: Any, unreadable: Any, read_page: Any
+) -> None:
+    unreadable.status, unreadable.message, unreadable.file = "missing", "no notebook was handed in", ""
+    page = read_page(render_submission(assignment, unreadable, None))
+    assert "could not be graded" not in page.text
+    assert page.text.lower().count("no notebook was handed in") == 1
 
 
 def test_without_the_executed_notebook_the_checks_are_still_shown(assignment: Any, result: Any, read_page: Any) -> None:
@@ -180,76 +190,103 @@ def test_cells_that_the_notebook_does_not_have_are_passed_over(
     assert "optimize_f(3, 2)" in article(read_page(render_submission(assignment, result, notebook)), "1.1.a")
 
 
-def test_a_text_answer_that_has_been_marked_shows_its_points(
+# What a person decided
+
+
+def change(question: str, points: float | None, before: float | None, **said: str) -> Change:
+    said = {"who": "A. Assistant", "when": "2025-10-12T10:22:31Z", "answer": "1f"} | said
+    return Change(question=question, points=points, before=before, **said)
+
+
+def mark(result: SubmissionResult, number: int, *changes: Change, automatic: float | None = None) -> None:
+    question = result.questions[number]
+    question.changes, question.points = list(changes), changes[-1].points
+    question.status, question.automatic_points = "marked", automatic
+    total(result)
+
+
+@pytest.fixture
+def marked(assignment: Any, result: Any, notebook: Any, read_page: Any) -> Any:
+    """Two text questions, one with room for a comment; and a check that was overridden."""
+    mark(result, 0, change("1.1.a", 1, 0, reason="The name is given above:\n  it is right."), automatic=0)
+    mark(result, 1, change("1.1.e", 1.5, None, comment="Right, but <b>why</b>?\n  See *above*."))
+    mark(result, 6, change("1.6.d", 1.5, None, reason="Seen to run."), automatic=None)
+    return read_page(render_submission(assignment, result, notebook))
+
+
+@pytest.mark.parametrize(
+    ("id", "expected"),
+    [
+        pytest.param("1.1.e", "☑marked 1.5 of /2", id="status"),
+        pytest.param(
+            "1.1.e", "☑ 1.5 of 2 points, given by A. Assistant on 12 October 2025, 10:22 UTC.", id="who, when"
+        ),
+        pytest.param("1.1.e", "Comment: Right, but <b>why</b>? See *above*.", id="comment, as it was written"),
+        pytest.param("1.1.e", "1.5 of 2 points", id="beside the criteria"),
+        pytest.param("1.1.a", "1 of 1 point, given by A. Assistant", id="override"),
+        pytest.param("1.1.a", "10:22 UTC; the checks gave 0 of 1.", id="what the checks gave"),
+        pytest.param("1.1.a", "Why: The name is given above: it is right.", id="reason"),
+        pytest.param("1.6.d", "10:22 UTC; the checks could not decide.", id="decided in review"),
+        pytest.param("1.6.d", "Validation accuracy is at least 0.95. in review", id="the check itself"),
+    ],
+)
+def test_a_marked_question_shows(marked: Any, id: str, expected: str) -> None:
+    assert expected in article(marked, id)
+
+
+def test_nothing_that_was_decided_waits_for_a_person(marked: Any) -> None:
+    assert "a person will look" not in article(marked, "1.6.d")
+    assert [" ".join(tile.text.split()) for tile in marked.all("div", "tile")] == [
+        "5.5 of 6.5 points for code",
+        "2 points to be marked by a reader",
+        "7 of 10.5 points so far, all together",
+    ]
+
+
+def test_the_lines_of_a_comment_are_kept(marked: Any) -> None:
+    assert "Right, but <b>why</b>?\n  See *above*." in [item.text for item in marked.all("span")]
+
+
+def test_one_decision_is_told_once(marked: Any) -> None:
+    assert marked.all("details", "history") == []
+
+
+def test_of_several_decisions_all_are_told_the_oldest_first(
     assignment: Any, result: Any, notebook: Any, read_page: Any
 ) -> None:
-    result.questions[1].points = 1.5
-    result.questions[1].status = "failed"
-    assert "1.5 of 2 points" in article(read_page(render_submission(assignment, result, notebook)), "1.1.e")
+    mark(
+        result,
+        1,
+        change("1.1.e", 1, None, comment="Half."),
+        change("1.1.e", None, 1, who="B. Teacher", when="2025-10-13T12:00:00+02:00"),
+        change("1.1.e", 2, None, comment="All."),
+    )
+    page = read_page(render_submission(assignment, result, notebook))
+    (history,) = page.all("details", "history")
+    assert " ".join(history.text.split()) == (
+        "3 decisions, the oldest first 12 October 2025, 10:22 UTC, A. Assistant: – became 1 Comment: Half. "
+        "13 October 2025, 10:00 UTC, B. Teacher: took earlier decisions back "
+        "12 October 2025, 10:22 UTC, A. Assistant: – became 2 Comment: All."
+    )
+    assert "☑ 2 of 2 points" in article(page, "1.1.e")
+
+
+def test_a_decision_that_was_taken_back_is_told_but_does_not_count(
+    assignment: Any, result: Any, notebook: Any, read_page: Any
+) -> None:
+    result.questions[1].changes = [change("1.1.e", 1, None), change("1.1.e", None, 1)]
+    page = read_page(render_submission(assignment, result, notebook))
+    assert "2 decisions" in article(page, "1.1.e")
+    assert "To be marked:" in article(page, "1.1.e")
+    assert page.all("div", "decided") == []
+
+
+def test_a_time_that_cannot_be_read_is_shown_as_it_is(
+    assignment: Any, result: Any, notebook: Any, read_page: Any
+) -> None:
+    mark(result, 1, change("1.1.e", 1, None, when="last week"))
+    assert "on last week." in article(read_page(render_submission(assignment, result, notebook)), "1.1.e")
 
 
 def test_the_same_result_gives_the_same_page(assignment: Any, result: Any, notebook: Any) -> None:
     assert render_submission(assignment, result, notebook) == render_submission(assignment, result, notebook)
-
-
-# The index
-
-
-def row(page: Any, name: str) -> str:
-    (found,) = (item for item in page.all("tr") if item.text.strip().startswith(name))
-    return " ".join(found.text.split())
-
-
-def test_the_index_has_a_row_for_each_submission(assignment: Any, result: Any, unreadable: Any, read_page: Any) -> None:
-    page = read_page(render_index(assignment, [unreadable, result]))
-    assert row(page, "group-17").startswith(
-        "group-17 3 of 6.5 4 1.5 graded ✗failed, 0 of 1 ✎to be marked, – of 2 ✓passed"
-    )
-    assert row(page, "group-18") == "group-18 !unreadable is not JSON: export the notebook again"
-
-
-def test_a_cell_of_the_index_says_in_words_what_it_shows(assignment: Any, result: Any, read_page: Any) -> None:
-    page = read_page(render_index(assignment, [result]))
-    titles = [item.attributes["title"] for item in page.all("span") if "title" in item.attributes]
-    assert len(titles) == len(assignment.questions)
-    assert titles[0] == "1.1.a gradient descent: failed, 0 of 1"
-
-
-def test_averages_leave_out_what_is_not_known(assignment: Any, result: Any, unreadable: Any, read_page: Any) -> None:
-    other = SubmissionResult(
-        submission="group-19",
-        file="group-19.ipynb",
-        questions=[
-            QuestionResult(id="1.1.a", title="", kind="code", points=1, max_points=1, status="passed", cells=[0]),
-            QuestionResult(id="1.6.d", title="", kind="code", points=0.5, max_points=1.5, status="failed", cells=[0]),
-        ],
-    )
-    total(other)
-    page = read_page(render_index(assignment, [result, other, unreadable]))
-    averages = [item.text for item in page.all("td", "average")]
-    #                   1.1.a  1.1.e 1.3.a  1.3.b 1.3.f 1.5.a  1.6.d 1.6.g
-    assert averages == ["50", "–", "100", "0", "–", "100", "33", "–"]
-    assert "2.2 of 6.5" in row(page, "Average")  # (3 + 1.5) / 2
-
-
-@pytest.mark.parametrize(
-    ("name", "address"),
-    [
-        pytest.param("group-17", "./group-17/report.html", id="plain"),
-        pytest.param("a b#c?d%e", "./a%20b%23c%3Fd%25e/report.html", id="characters of addresses"),
-        pytest.param("javascript:alert(1)", "./javascript%3Aalert%281%29/report.html", id="a scheme"),
-        pytest.param("naïve", "./na%C3%AFve/report.html", id="not ASCII"),
-        pytest.param("caf\udce9", "./caf%E9/report.html", id="not UTF-8 on disk"),
-    ],
-)
-def test_the_index_links_to_each_report(assignment: Any, result: Any, read_page: Any, name: str, address: str) -> None:
-    result.submission = name
-    html = render_index(assignment, [result])
-    assert [item.attributes["href"] for item in read_page(html).all("a")] == [address]
-    assert html.encode()
-
-
-@pytest.mark.parametrize("which", ["none", "unreadable alone"])
-def test_an_index_without_a_graded_submission(assignment: Any, unreadable: Any, read_page: Any, which: str) -> None:
-    page = read_page(render_index(assignment, [] if which == "none" else [unreadable]))
-    assert ("No submissions." if which == "none" else "1 could not be graded") in page.text

@@ -10,14 +10,15 @@ import pytest
 import grader.report
 
 SHEET = (Path(grader.report.__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
-STATUSES = ("passed", "failed", "review", "carried", "missing", "marking")
+STATUSES = ("passed", "failed", "review", "carried", "missing", "marking", "marked")
 SYNTAX = ("keyword", "name", "string", "number", "comment", "builtin")
 PAIRS = [
     *((status, f"{status}-bg") for status in STATUSES),
     *((status, "card") for status in STATUSES),
     *((name, "sunk") for name in (*SYNTAX, "ink", "soft")),
     *((name, ground) for name in ("ink", "soft", "accent") for ground in ("paper", "card")),
-    *(("ink", ground) for ground in ("failed-bg", "marking-bg")),
+    *(("ink", ground) for ground in ("failed-bg", "marking-bg", "marked-bg", "review-bg")),
+    ("accent", "marking-bg"),
 ]
 
 

@@ -1,0 +1,53 @@
+"""What the status of an answer means, and how it is shown: by a symbol and a word, never by its colour alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from grader.results import QuestionResult, SubmissionStatus
+
+
+class Status(NamedTuple):
+    key: str
+    """Its class in the style sheet."""
+    symbol: str
+    word: str
+    meaning: str
+
+
+STATUSES: Mapping[str, Status] = {
+    "passed": Status("passed", "✓", "passed", "every check passed"),
+    "failed": Status("failed", "✗", "failed", "at least one check found a mistake"),
+    "review": Status("review", "?", "in review", "a person will look at this"),
+    "carried forward": Status(
+        "carried", "→", "carried forward", "right, once the mistake in an earlier answer is mended: full points"
+    ),
+    "missing": Status("missing", "∅", "missing", "no answer found"),
+    "to be marked": Status("marking", "✎", "to be marked", "a person reads and marks this answer"),
+    "marked": Status("marked", "☑", "marked", "a person gave the points"),
+}
+"""Of questions and checks."""
+
+SUBMISSION_STATUSES: Mapping[SubmissionStatus, Status] = {
+    "graded": Status("graded", "•", "graded", "every question was looked for, and every check asked"),
+    "missing": Status("missing", "∅", "not handed in", "no notebook was handed in"),
+    "unreadable": Status("failed", "!", "unreadable", "the file could not be graded"),
+    "error": Status("review", "!", "grading stopped", "a fault of the grading: a person must look"),
+}
+
+
+def has_lost(question: QuestionResult) -> bool:
+    return question.points is not None and question.points < question.max_points
+
+
+def in_review(question: QuestionResult) -> bool:
+    """Whether a person must still decide about a check: also one of a question that failed by another."""
+    return question.status != "marked" and (
+        question.status == "review" or any(check.status == "review" for check in question.checks)
+    )
+
+
+def to_mark(question: QuestionResult) -> bool:
+    """Whether a person must still give points: also where there is no answer, as in the sums."""
+    return question.kind == "text" and question.points is None
