@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, as_completed
 from pathlib import Path
 
 import nbformat
@@ -22,6 +21,7 @@ from grader.solution import SolutionError, student_version
 from grader.validation.cases import Case, load_cases
 from grader.validation.matrix import Repeated, Trial, Validation, Whole, total_of, unproven
 from grader.validation.workers import pool, repeat_cases, try_cases
+from grader.workers import cores
 
 AT_ONCE = 12
 """Cases that a worker tries in one go; of those that train a network, a few."""
@@ -61,7 +61,7 @@ def validate(
         questions=chosen,
         checks=[check.name for check in checks],
     )
-    with pool(assignment.folder, jobs or len(os.sched_getaffinity(0))) as workers:
+    with pool(assignment.folder, jobs or cores()) as workers:
         futures = [workers.submit(try_cases, part, seed) for part in _parts(assignment, cases)]
         if not questions:
             validation.wholes = list(_grade_wholes(assignment, stripped, seed, progress))
@@ -77,9 +77,7 @@ def validate(
     return validation
 
 
-def _repeat(
-    workers: ProcessPoolExecutor, right: Sequence[Case], repeat: int, seed: int, progress: Progress
-) -> list[Repeated]:
+def _repeat(workers: Executor, right: Sequence[Case], repeat: int, seed: int, progress: Progress) -> list[Repeated]:
     """Check every right answer `repeat` times, each time with fresh seeds."""
     sums = {case: Repeated(question=case.question, name=case.name) for case in right if repeat}
     # Equal parts for all workers, and within one the notebook is run only once.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import multiprocessing
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing.util import Finalize
 from pathlib import Path
 
@@ -20,20 +19,19 @@ from grader.rubric.session import Checker, seed_of, with_checks
 from grader.validation.bench import Bench
 from grader.validation.cases import Case
 from grader.validation.matrix import Repeated, Trial, judge, not_run
+from grader.workers import Workers
 
 TRIES = 2
 """A sandbox that breaks is the harness's problem: the case is tried again in a new one."""
 
 
 @contextlib.contextmanager
-def pool(rubric: Path, jobs: int) -> Iterator[ProcessPoolExecutor]:
+def pool(rubric: Path, jobs: int) -> Iterator[Workers]:
     """Worker processes for one rubric; a bench is made where it is first needed.
 
-    On an error nothing more is begun.
+    On an error what they do is broken off.
     """
-    # Not forked: this process may have threads and sandboxes of its own.
-    context = multiprocessing.get_context("spawn")
-    workers = ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(rubric,))
+    workers = Workers(jobs, partial(_start, rubric))
     try:
         yield workers
     finally:

@@ -15,92 +15,40 @@ from urllib.parse import unquote
 
 import pytest
 from notebooks import MINI, mini_notebook, write_notebook
+from pools import here
 
-from grader import batch
 from grader.assignment import Assignment, load_assignment
-from grader.batch import find_submissions, grade_all, name_submissions, new_seed, require_writable
+from grader.batch import tasks
+from grader.batch.observer import Observer
+from grader.batch.pools import local_pool
+from grader.batch.run import grade_all
 from grader.grading import Graded, Grader
 from grader.results import SubmissionResult, read_result
+from grader.store import require_writable
 
 NOTEBOOK = json.dumps(mini_notebook())
+OVERVIEW = {"index.html", "grades.csv", "questions"}
+
+
+class Seen(Observer):
+    """What an observer is told."""
+
+    def __init__(self, act: Callable[[], object] = lambda: None) -> None:
+        self.results: list[SubmissionResult] = []
+        self.lines: list[str] = []
+        self.act = act
+
+    def ended(self, result: SubmissionResult) -> None:
+        self.results.append(result)
+        self.act()
+
+    def noticed(self, line: str) -> None:
+        self.lines.append(line)
 
 
 @pytest.fixture(scope="module")
 def assignment() -> Assignment:
     return load_assignment(MINI)
-
-
-# Files and names
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with `b.ipynb`, `a.ipynb`, `C.IPYNB`, `notes.txt`, an empty folder and `more/d.ipynb`."""
-    for name in ("b.ipynb", "a.ipynb", "C.IPYNB", "notes.txt", "more/d.ipynb"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(NOTEBOOK)
-    (tmp_path / "empty").mkdir()
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.mark.parametrize(
-    ("given", "found"),
-    [
-        pytest.param(["b.ipynb", "a.ipynb"], ["b.ipynb", "a.ipynb"], id="files, in the order given"),
-        pytest.param(["."], ["C.IPYNB", "a.ipynb", "b.ipynb"], id="the notebooks of a folder, whatever their case"),
-        pytest.param([".", "more"], ["C.IPYNB", "a.ipynb", "b.ipynb", "more/d.ipynb"], id="two folders"),
-        pytest.param(["a.ipynb", ".", "./a.ipynb"], ["a.ipynb", "C.IPYNB", "b.ipynb"], id="each file once"),
-        pytest.param(["empty"], ["empty"], id="a folder without notebooks stands for itself"),
-        pytest.param(["notes.txt", "nothing"], ["notes.txt", "nothing"], id="what is named is not left out"),
-        pytest.param(["x" * 300], ["x" * 300], id="a name that no file can have"),
-        pytest.param([], [], id="nothing"),
-    ],
-)
-def test_what_is_graded(folder: Path, given: list[str], found: list[str]) -> None:
-    assert [str(path) for path in find_submissions(map(Path, given))] == found
-
-
-def test_a_file_is_graded_once_by_whatever_path_it_is_named(folder: Path) -> None:
-    assert find_submissions([Path("a.ipynb"), folder / "a.ipynb"]) == [Path("a.ipynb")]
-
-
-@pytest.mark.parametrize(
-    ("paths", "names"),
-    [
-        pytest.param(["x/hw.ipynb"], ["hw"], id="the file's own name"),
-        pytest.param(["x/ann/hw.ipynb", "x/bob/hw.ipynb"], ["hw", "bob-hw"], id="alike: the folder's name before"),
-        pytest.param(["x/HW.ipynb", "x/hw.ipynb"], ["HW", "x-hw"], id="alike but for case"),
-        pytest.param(["a/x/hw", "b/x/hw", "c/x/hw", "d/x/hw"], ["hw", "x-hw", "hw-3", "hw-4"], id="folders alike"),
-        pytest.param(["x/hw.ipynb", "x/hw.pdf"], ["hw", "x-hw"], id="alike but for the suffix"),
-        pytest.param(["y/x-hw.ipynb", "x/hw.ipynb", "y/hw.ipynb"], ["x-hw", "hw", "y-hw"], id="no more than needed"),
-        pytest.param(
-            ["x/caf\u00e9.ipynb", "y/cafe\u0301.ipynb"], ["caf\u00e9", "y-cafe\u0301"], id="two ways to write é"
-        ),
-        pytest.param(["x/index.html.ipynb", "x/Grades.csv.ipynb"], ["x-index.html", "x-Grades.csv"], id="own files"),
-        pytest.param(["x/..ipynb", "x/.hw.ipynb", "x/..."], ["submission", "hw", "x-submission"], id="dots"),
-        pytest.param(["x/-rf.ipynb", "x/a b.ipynb"], ["-rf", "a b"], id="dash and space"),
-        pytest.param([os.fsdecode(b"x/caf\xe9.ipynb")], ["caf\\xe9"], id="bytes that are no text"),
-        pytest.param([f"x/{'n' * 249}.ipynb"], ["n" * 249], id="long"),
-        pytest.param([], [], id="none"),
-    ],
-)
-def test_names_are_those_of_the_files_and_no_two_are_alike(paths: list[str], names: list[str]) -> None:
-    assert name_submissions(list(map(Path, paths))) == names
-
-
-def test_names_made_longer_still_fit_a_file_system(tmp_path: Path) -> None:
-    paths = [tmp_path / ("é" * 50) / f"{'é' * 120}.ipynb", tmp_path / ("é" * 50) / f"{'É' * 120}.ipynb"]
-    names = name_submissions(paths)
-    assert len(set(names)) == 2
-    for name in names:
-        (tmp_path / name).mkdir()
-
-
-def test_a_seed_can_be_typed_again() -> None:
-    seeds = {new_seed() for _ in range(5)}
-    assert len(seeds) > 1
-    assert all(0 <= seed < 10**9 for seed in seeds)
 
 
 # Bad files among good ones
@@ -173,9 +121,9 @@ def run(assignment: Assignment, tmp_path_factory: pytest.TempPathFactory) -> Bat
     # A grading of this name from the day before, when the file was still right.
     (output / "empty").mkdir(parents=True)
     (output / "empty" / "executed.ipynb").write_text(NOTEBOOK)
-    seen: list[SubmissionResult] = []
-    results = grade_all(assignment, paths, output, seed=1, progress=seen.append)
-    assert seen == results
+    seen = Seen()
+    results = grade_all(assignment, paths, output, here, seed=1, observer=seen)
+    assert sorted(seen.results, key=lambda result: result.file) == sorted(results, key=lambda result: result.file)
     return Batch(results, output)
 
 
@@ -209,7 +157,7 @@ def test_results_are_in_a_folder_of_the_files_name(run: Batch, name: str) -> Non
 
 def test_nothing_else_is_written(run: Batch) -> None:
     names = {path.name for path in run.output.iterdir()}
-    assert names == {result.submission for result in run.results} | {"index.html", "grades.csv"}
+    assert names == {result.submission for result in run.results} | OVERVIEW
 
 
 def test_a_bad_file_has_a_report_too_and_no_notebook_of_an_earlier_grading(run: Batch) -> None:
@@ -217,10 +165,11 @@ def test_a_bad_file_has_a_report_too_and_no_notebook_of_an_earlier_grading(run: 
     assert "empty" in (run.output / "empty" / "report.html").read_text()
 
 
-def test_every_link_of_the_index_leads_to_a_report(run: Batch) -> None:
+def test_every_link_of_the_index_leads_to_a_report_or_a_question(run: Batch) -> None:
     page = (run.output / "index.html").read_text()
     links = {unquote(unescape(link)).removeprefix("./") for link in re.findall(r'<a\b[^>]*\bhref="([^"#]+)"', page)}
-    assert links == {f"{result.submission}/report.html" for result in run.results}
+    pages = {f"questions/{id}.html" for id in ("1.1.a", "1.1.b", "1.1.c", "1.2.a")}
+    assert links == {f"{result.submission}/report.html" for result in run.results} | pages
     assert [link for link in links if not (run.output / link).is_file()] == []
 
 
@@ -242,8 +191,8 @@ def test_results_can_be_read_by_others(run: Batch) -> None:
 
 
 def test_no_submissions_at_all_make_an_empty_overview(assignment: Assignment, tmp_path: Path) -> None:
-    assert grade_all(assignment, [], tmp_path / "out", seed=1) == []
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"index.html", "grades.csv"}
+    assert grade_all(assignment, [], tmp_path / "out", here, seed=1) == []
+    assert {path.name for path in (tmp_path / "out").iterdir()} == OVERVIEW
 
 
 def test_a_result_that_cannot_be_written_costs_the_others_nothing(assignment: Assignment, tmp_path: Path) -> None:
@@ -251,7 +200,7 @@ def test_a_result_that_cannot_be_written_costs_the_others_nothing(assignment: As
     output = tmp_path / "out"
     output.mkdir()
     (output / "first").write_text("a file where the folder is to be")
-    first, second = grade_all(assignment, paths, output, seed=1)
+    first, second = grade_all(assignment, paths, output, here, seed=1)
     assert (first.status, second.status, second.code_points) == ("error", "graded", 4.5)
     assert "could not be written" in first.message
     assert "FileExistsError" in first.detail
@@ -262,16 +211,16 @@ def test_a_result_that_cannot_be_written_costs_the_others_nothing(assignment: As
 def test_a_fault_of_the_harness_costs_the_others_nothing(
     assignment: Assignment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    grade = Grader.grade
+    grade = Grader.grade_bytes
 
-    def break_at_first(self: Grader, path: Path, name: str) -> Graded:
+    def break_at_first(self: Grader, content: bytes, name: str, file: str) -> Graded:
         if name == "first":
             raise KeyError("a mistake\nof the harness")
-        return grade(self, path, name)
+        return grade(self, content, name, file)
 
-    monkeypatch.setattr(Grader, "grade", break_at_first)
+    monkeypatch.setattr(Grader, "grade_bytes", break_at_first)
     paths = [write_notebook(tmp_path / f"{name}.ipynb", mini_notebook()) for name in ("first", "second")]
-    first, second = grade_all(assignment, paths, tmp_path / "out", seed=1)
+    first, second = grade_all(assignment, paths, tmp_path / "out", here, seed=1)
     assert (first.status, second.status, second.code_points) == ("error", "graded", 4.5)
     assert first.message.startswith("the harness failed; a person must look: KeyError")
     assert "\n" not in first.message
@@ -282,16 +231,16 @@ def test_a_fault_of_the_harness_costs_the_others_nothing(
 def test_a_report_that_cannot_be_made_costs_the_others_nothing(
     assignment: Assignment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    render = batch.render_submission
+    render = tasks.render_submission
 
     def break_at_first(assignment: Assignment, result: SubmissionResult, notebook: object) -> str:
         if result.submission == "first" and notebook is not None:
             raise ValueError("a mistake of the report")
         return render(assignment, result, notebook)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(batch, "render_submission", break_at_first)
+    monkeypatch.setattr(tasks, "render_submission", break_at_first)
     paths = [write_notebook(tmp_path / f"{name}.ipynb", mini_notebook()) for name in ("first", "second")]
-    first, second = grade_all(assignment, paths, tmp_path / "out", seed=1)
+    first, second = grade_all(assignment, paths, tmp_path / "out", here, seed=1)
     assert (first.status, second.status) == ("error", "graded")
     assert first.code_points == 4.5
     assert read_result(tmp_path / "out" / "first" / "result.json") == first
@@ -305,8 +254,8 @@ def test_what_is_graded_when_it_is_told_to_end_is_kept(
     paths = [write_notebook(tmp_path / f"{name}.ipynb", mini_notebook()) for name in ("first", "second")]
     handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     with pytest.raises(KeyboardInterrupt):
-        grade_all(assignment, paths, tmp_path / "out", seed=1, progress=lambda result: signal.raise_signal(number))
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"first", "index.html", "grades.csv"}
+        grade_all(assignment, paths, tmp_path / "out", here, seed=1, observer=Seen(lambda: signal.raise_signal(number)))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"first"} | OVERVIEW
     assert read_result(tmp_path / "out" / "first" / "result.json").code_points == 4.5
     assert "first" in (tmp_path / "out" / "grades.csv").read_text()
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == handlers
@@ -315,7 +264,9 @@ def test_what_is_graded_when_it_is_told_to_end_is_kept(
 def test_it_works_in_another_thread(assignment: Assignment, tmp_path: Path) -> None:
     results: list[SubmissionResult] = []
     paths = [write_notebook(tmp_path / "hw.ipynb", mini_notebook())]
-    thread = threading.Thread(target=lambda: results.extend(grade_all(assignment, paths, tmp_path / "out", seed=1)))
+    thread = threading.Thread(
+        target=lambda: results.extend(grade_all(assignment, paths, tmp_path / "out", local_pool(1), seed=1))
+    )
     thread.start()
     thread.join()
     assert [result.code_points for result in results] == [4.5]
@@ -326,11 +277,11 @@ def test_a_place_where_nothing_can_be_written_is_known_before_anything_is_graded
 ) -> None:
     (tmp_path / "file").touch()
     path = write_notebook(tmp_path / "hw.ipynb", mini_notebook())
-    seen: list[SubmissionResult] = []
+    seen = Seen()
     for output in (tmp_path / "file", tmp_path / "file" / "out", Path("/sys/out")):
         with pytest.raises(OSError, match=re.escape(str(output))):
-            grade_all(assignment, [path], output, seed=1, progress=seen.append)
-    assert seen == []
+            grade_all(assignment, [path], output, here, seed=1, observer=seen)
+    assert seen.results == []
 
 
 def test_making_sure_of_the_output_folder_leaves_nothing_in_it(tmp_path: Path) -> None:

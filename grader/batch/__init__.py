@@ -1,0 +1,1 @@
+"""Many submissions: which files, over which workers, what is already done, and everything in its place."""

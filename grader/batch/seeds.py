@@ -1,0 +1,10 @@
+"""Where the random inputs of a batch come from."""
+
+from __future__ import annotations
+
+import secrets
+
+
+def new_seed() -> int:
+    """A fresh seed, short enough to be typed again."""
+    return secrets.randbelow(10**9)

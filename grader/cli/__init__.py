@@ -1,0 +1,35 @@
+"""The commands: parse, call, print."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+
+import typer
+
+from grader.cli.grade import grade
+from grader.cli.validate import validate
+
+app = typer.Typer(
+    help="Grade Jupyter notebooks against a rubric.", add_completion=False, no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@app.callback()
+def _commands() -> None:
+    """Grade Jupyter notebooks against a rubric."""
+
+
+app.command()(grade)
+app.command()(validate)
+
+
+def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that has no such letter is no reason to stop.
+            stream.reconfigure(errors="backslashreplace")
+    # What libraries log is not for those who grade: asyncio shows the traceback of a cell that Ctrl-C ended.
+    logging.getLogger().addHandler(logging.NullHandler())
+    app()

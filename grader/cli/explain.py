@@ -1,0 +1,75 @@
+"""What all commands print alike: complaints, paths, tables; and how an error ends a command."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import traceback
+import unicodedata
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from rich.table import Table
+
+
+@contextlib.contextmanager
+def explained(output: Path, kept: Callable[[], str]) -> Iterator[None]:
+    """What ends a command before its time becomes lines for a person and an exit status.
+
+    `kept`: what an interrupt leaves behind, in words.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # nobody reads what is printed: typer ends the program quietly
+    except KeyboardInterrupt:
+        complain("; ".join(filter(None, ["interrupted", kept()])))
+        raise typer.Exit(130) from None
+    except Exception as error:
+        for line in _explain(error, output):
+            complain(line)
+        raise typer.Exit(2) from None
+
+
+def _explain(error: Exception, output: Path) -> list[str]:
+    """An error that ends the program, for a person: a line for each thing to mend."""
+    from grader.execution.sandbox import SandboxError
+    from grader.faults import Faults
+
+    if isinstance(error, Faults):
+        return error.faults
+    if isinstance(error, SandboxError):
+        return [str(error)]
+    if isinstance(error, OSError):
+        why = error.strerror or str(error)
+        return [f"{shown(error.filename2 or output)}: cannot be written ({why}); choose another folder with --output"]
+    frames = traceback.extract_tb(error.__traceback__)
+    where = next((f"{frame.filename}:{frame.lineno}" for frame in reversed(frames) if "grader" in frame.filename), "?")
+    return [f"the harness failed, which is a mistake in it: {type(error).__name__}: {error} ({where})"]
+
+
+def complain(line: str) -> None:
+    typer.echo(f"error: {shown(' '.join(line.split()))}", err=True)
+
+
+def shown(path: object) -> str:
+    """A path on one line: names of files may hold line ends and bytes that are no text."""
+    text = os.fsencode(str(path)).decode("utf-8", "backslashreplace")
+    return "".join(char if _is_plain(char) else char.encode("unicode_escape").decode() for char in text)
+
+
+def _is_plain(char: str) -> bool:
+    # The joiners of emoji are format characters too, but the others of that category rearrange a line.
+    return unicodedata.category(char) not in ("Cc", "Cf", "Zl", "Zp") or char in "\u200c\u200d"
+
+
+def print_table(table: Table) -> None:
+    from rich.console import Console
+
+    # A name such as `[red]` or `:smile:` stays what it is.
+    Console(markup=False, emoji=False, highlight=False).print(table)

@@ -1,0 +1,108 @@
+"""`grader grade`: parse, call, print."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grader.cli.explain import explained, print_table, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from grader.results import SubmissionResult
+
+MANY = 50
+"""A table of more submissions than this is for a browser."""
+
+
+def grade(
+    submissions: Annotated[list[Path], typer.Argument(help="Notebooks, or folders of notebooks.")],
+    rubric: Annotated[Path, typer.Option(help="The rubric's folder, such as rubrics/dl1.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the results go.")] = Path("results"),
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Worker processes; 0: one a core.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Grade all again, whatever is graded already.")] = False,
+    scheduler: Annotated[
+        str, typer.Option(help="Grade on a Dask cluster: tcp://host:8786, or `local` for one on this machine.")
+    ] = "",
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=2**63 - 1,
+            help="Repeat a grading with the random inputs of an earlier one (see its result.json).",
+        ),
+    ] = None,
+    timings: Annotated[bool, typer.Option("--timings", help="Print where the time goes.")] = False,
+) -> None:
+    """Grade submissions and write a report for each. What is graded already, and has not changed, stays."""
+    # Imported here: `grader --help` is not to wait for Jupyter and pytest.
+    from grader.cli.progress import make_progress
+
+    progress = make_progress()
+
+    def kept() -> str:
+        return (
+            f"what was graded before ({progress.count}) is in {shown(output / 'index.html')}" if progress.count else ""
+        )
+
+    with explained(output, kept):
+        from grader.assignment import load_assignment
+        from grader.batch.cluster import cluster_pool
+        from grader.batch.pools import local_pool
+        from grader.batch.run import grade_all
+
+        assignment = load_assignment(rubric)
+        pool = cluster_pool(scheduler, jobs) if scheduler else local_pool(jobs, progress.tell)
+        with progress:
+            results = grade_all(assignment, submissions, output, pool, seed=seed, force=force, observer=progress)
+    if len(results) <= MANY:
+        _print_table(results)
+    if timings:
+        _print_timings(results)
+    counts = Counter(result.status for result in results)
+    failed = len(results) - counts["graded"]
+    if failed:
+        typer.echo(f"{failed} of {len(results)} could not be graded")
+    typer.echo(f"Report: {shown(output / 'index.html')}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _print_table(results: Sequence[SubmissionResult]) -> None:
+    from rich.table import Table
+
+    from grader.results import format_points
+
+    table = Table("submission", "code points", "to be marked", "in review", "points lost in")
+    for result in results:
+        if result.status != "graded":
+            table.add_row(shown(result.submission), result.status, "", "", "")
+            continue
+        lost = [
+            f"{question.id} ({format_points(question.max_points - (question.points or 0))})"
+            for question in result.questions
+            if question.kind == "code" and (question.points or 0) < question.max_points and question.status != "review"
+        ]
+        table.add_row(
+            shown(result.submission),
+            f"{format_points(result.code_points)} of {format_points(result.code_max_points)}",
+            format_points(result.points_to_mark),
+            format_points(result.points_in_review),
+            ", ".join(lost),
+        )
+    print_table(table)
+
+
+def _print_timings(results: Sequence[SubmissionResult]) -> None:
+    from rich.table import Table
+
+    stages = list(dict.fromkeys(stage for result in results for stage in result.timings))
+    table = Table("seconds", *stages, "total")
+    for result in results:
+        seconds = [result.timings.get(stage, 0.0) for stage in stages]
+        table.add_row(shown(result.submission), *(f"{value:.2f}" for value in (*seconds, sum(seconds))))
+    print_table(table)

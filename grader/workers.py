@@ -1,0 +1,218 @@
+"""Worker processes as an Executor. Unlike in the standard library's, one that dies costs only what it was doing."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, ParamSpec, TypeVar
+
+STOP_SECONDS = 30.0
+"""Wall time for a worker to put its things in order before it is killed."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Tell = Callable[[int, str], None]
+"""Told, from any thread, what a worker (counted from 0) is doing."""
+
+# Not forked: this process may have threads and sandboxes of its own.
+_context = multiprocessing.get_context("spawn")
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+class WorkerDied(Exception):
+    """The process that was to do this has ended. Another takes its place for what comes next."""
+
+
+class Workers(Executor):
+    """`count` processes, each doing one thing at a time; `start` is called in each before anything else."""
+
+    def __init__(self, count: int, start: Callable[[], object] | None = None, tell: Tell | None = None) -> None:
+        self._queue: queue.SimpleQueue[tuple[Future[Any], tuple[Any, ...]] | None] = queue.SimpleQueue()
+        self._closed = False
+        self._cancelled = threading.Event()
+        self._slots = [_Slot(number, start, tell, self._cancelled) for number in range(count)]
+        self._threads = [threading.Thread(target=slot.work, args=(self._queue,), daemon=True) for slot in self._slots]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Have a worker call `function`, which it must be able to import. The future may raise WorkerDied."""
+        if self._closed:
+            raise RuntimeError("these workers have been sent home")
+        future: Future[T] = Future()
+        self._queue.put((future, (function, args, kwargs)))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Let the workers finish; with `cancel_futures`, what they are at is broken off too."""
+        if not self._closed:
+            self._closed = True
+            for _ in self._slots:
+                self._queue.put(None)
+        if cancel_futures:
+            self._cancelled.set()
+            for slot in self._slots:
+                slot.interrupt()
+        if wait:
+            for thread in self._threads:
+                thread.join()
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes as of now."""
+        return [slot.process.pid for slot in self._slots if slot.process is not None and slot.process.pid is not None]
+
+
+class _Slot:
+    """The place of one worker, and the thread that speaks to whichever process has it."""
+
+    def __init__(
+        self, number: int, start: Callable[[], object] | None, tell: Tell | None, cancelled: threading.Event
+    ) -> None:
+        self.number = number
+        self.start = start
+        self.tell = tell
+        self.cancelled = cancelled
+        self.lock = threading.Lock()
+        self.process: BaseProcess | None = None
+        self.connection: Connection | None = None
+
+    def work(self, todo: queue.SimpleQueue[tuple[Future[Any], tuple[Any, ...]] | None]) -> None:
+        # What a process is born with, it keeps until it says otherwise: Ctrl-C in a terminal reaches the workers too,
+        # and must not find one that is not ready for it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        with contextlib.suppress(WorkerDied):
+            self._ensure_process()
+        while (item := todo.get()) is not None:
+            future, call = item
+            if not self.cancelled.is_set() and future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(self._call(call))
+                except BaseException as error:
+                    future.set_exception(error)
+            else:
+                future.cancel()
+        self._stop()
+
+    def _call(self, call: tuple[Any, ...]) -> Any:
+        process, connection = self._ensure_process()
+        try:
+            connection.send(call)
+            patience = STOP_SECONDS
+            while True:
+                ready = wait([connection, process.sentinel], timeout=1)
+                if not ready:
+                    patience -= self.cancelled.is_set()
+                    if patience < 0:
+                        process.kill()
+                # What it said before it ended is still to be read.
+                elif connection in ready:
+                    kind, value = connection.recv()
+                    if kind == "result":
+                        return value
+                    if kind == "error":
+                        raise value
+                    if self.tell is not None:
+                        self.tell(self.number, value)
+                else:
+                    raise EOFError
+        except (EOFError, ConnectionError):
+            raise WorkerDied(self._bury(process)) from None
+
+    def _ensure_process(self) -> tuple[BaseProcess, Connection]:
+        with self.lock:
+            if self.cancelled.is_set():
+                raise WorkerDied("it was told to end")
+            if self.process is None or self.connection is None or not self.process.is_alive():
+                self.connection, theirs = _context.Pipe()
+                self.process = _context.Process(target=_serve, args=(theirs, self.start), name=f"grader-{self.number}")
+                self.process.start()
+                theirs.close()
+            return self.process, self.connection
+
+    def _bury(self, process: BaseProcess) -> str:
+        process.join(STOP_SECONDS)
+        code = process.exitcode
+        with self.lock:
+            if self.connection is not None:
+                self.connection.close()
+            self.process = self.connection = None
+        return f"killed by {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit status {code}"
+
+    def interrupt(self) -> None:
+        with self.lock:
+            if self.process is not None:
+                self.process.terminate()
+
+    def _stop(self) -> None:
+        with self.lock:
+            if self.process is None or self.connection is None:
+                return
+            self.connection.close()
+            self.process.join(STOP_SECONDS)
+            if self.process.is_alive():
+                self.process.kill()
+                self.process.join()
+            self.process = self.connection = None
+
+
+# In the worker
+
+
+_connection: Connection | None = None
+
+
+def tell(what: str) -> None:
+    """Let those who started this worker know what it does now; elsewhere than in a worker, nobody is told."""
+    if _connection is not None:
+        _connection.send(("tell", what))
+
+
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+"""A worker is one of several: threads of the numerical libraries would only wait for each other, and busily."""
+
+
+def _serve(connection: Connection, start: Callable[[], object] | None) -> None:
+    global _connection
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    # A handler of its own, for a signal that is ignored would be ignored by all that is started from here.
+    signal.signal(signal.SIGINT, lambda number, frame: None)
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _connection = connection
+    # The end of it all: what was begun is put in order by whoever began it, and by multiprocessing's finalizers.
+    with contextlib.suppress(KeyboardInterrupt, EOFError, ConnectionError):
+        if start is not None:
+            start()
+        while True:
+            function, args, kwargs = connection.recv()
+            try:
+                answer = ("result", function(*args, **kwargs))
+            except Exception as error:
+                answer = ("error", error)
+            connection.send(answer)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed can tell nobody. Its sandboxes end with the sockets of this process."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
