@@ -1,0 +1,1 @@
+"""Marking by file: score files made for people to fill in, read and entered."""

@@ -1,0 +1,167 @@
+"""From filled-in score files to decisions in the journals, with all pages and tables made anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from grader.assignment import Assignment, shown
+from grader.journal import FILE, locked, merged, read_changes, write_changes
+from grader.marks import scorefile
+from grader.marks.decisions import decide
+from grader.marks.markable import Markable, find_markable
+from grader.marks.scorefile import MAX_BYTES, Lines, ScoreFile, ScoreFileError
+from grader.results import Change, SubmissionResult, read_result
+from grader.store import REPORT, RESULT, rewrite
+
+SUFFIXES = (".yaml", ".yml")
+
+Rewrite = Callable[[Assignment, Iterable[SubmissionResult], Path], list[str]]
+
+
+class Applied(msgspec.Struct, kw_only=True):
+    """What became of the files."""
+
+    results: list[SubmissionResult] = []
+    """The submissions whose files were in order, with all decisions merged in; in the order of the files."""
+    changes: dict[str, list[Change]] = {}
+    """The new decisions, by submission. Empty where the file said nothing new."""
+    faults: list[str] = []
+    """One line each; a file with a fault was left out whole."""
+    notes: list[str] = []
+    """One line each: what a person should know about files that were in order."""
+
+
+class _File(msgspec.Struct, kw_only=True):
+    path: Path
+    content: ScoreFile
+    lines: Lines
+    submission: str
+
+
+def apply(
+    assignment: Assignment,
+    output: Path,
+    files: Sequence[Path],
+    who: str,
+    when: str,
+    *,
+    unbound: bool = False,
+    dry_run: bool = False,
+    rewrite: Rewrite = rewrite,
+) -> Applied:
+    """Enter what people decided into the results in `output`; all files are checked before anything is written.
+
+    files: a folder stands for the score files in it. who: for files that do not name the person.
+    when: ISO 8601, UTC, to the second. unbound: take files that do not say what they were made from, for the submission
+    that they are named after. dry_run: write nothing. Raises MarksError, OSError.
+    """
+    paths, faults = _find(files)
+    applied = Applied(faults=faults)
+    score_files = _read_all(paths, unbound, applied.faults)
+    with locked(output):
+        markable = find_markable(assignment, output)
+        to_write: list[SubmissionResult] = []
+        journals: dict[str, list[Change]] = {}
+        for file in score_files:
+            where, result = shown(file.path), markable.results.get(file.submission)
+            if result is None or result.status != "graded":
+                applied.faults += _not_there(file, result, markable, output)
+                continue
+            folder = output / result.submission
+            journal = read_changes(folder)
+            changes, file_faults, notes = decide(file.content, file.lines, result, journal, who, when)
+            applied.faults += [f"{where}: {fault}" for fault in file_faults]
+            if file_faults:
+                continue
+            applied.notes += [f"{where}: {note}" for note in notes]
+            if changes:
+                journals[result.submission] = [*journal, *changes]
+                result = merged(read_result(folder / RESULT), journals[result.submission])
+            applied.changes[result.submission] = changes
+            applied.results.append(result)
+            if changes or _is_stale(output, folder):
+                to_write.append(result)
+        if not dry_run:
+            for submission, journal in journals.items():
+                write_changes(output / submission, journal)
+            if to_write:
+                applied.faults += rewrite(assignment, to_write, output)
+    return applied
+
+
+def _find(files: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Each file once, and a line for each folder that holds none."""
+    found: dict[Path, Path] = {}
+    faults: list[str] = []
+    for path in files:
+        inside = [path]
+        if path.is_dir():
+            inside = sorted(each for each in path.iterdir() if _is_score_file(each))
+            if not inside:
+                faults.append(f"{shown(path)}: holds no score files (*.yaml); make some with `grader marks template`")
+        for file in inside:
+            found.setdefault(file.absolute(), file)
+    return list(found.values()), faults
+
+
+def _is_score_file(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def _read_all(paths: Iterable[Path], unbound: bool, faults: list[str]) -> list[_File]:
+    """The files that can be read, and of which there is one for a submission; a line in `faults` for each other one."""
+    found: dict[str, list[_File]] = {}
+    for path in paths:
+        try:
+            file = _read(path, unbound)
+        except ScoreFileError as error:
+            faults += [f"{shown(path)}: {fault}" for fault in error.faults]
+        except OSError as error:
+            faults.append(f"{shown(path)}: cannot be read ({error.strerror})")
+        else:
+            found.setdefault(file.submission, []).append(file)
+    for submission, files in found.items():
+        if len(files) > 1:
+            names = " and ".join(shown(file.path) for file in files)
+            faults.append(f"{names}: are for the same submission, {submission}; give one of them")
+    return [files[0] for files in found.values() if len(files) == 1]
+
+
+def _read(path: Path, unbound: bool) -> _File:
+    with path.open("rb") as file:
+        content, lines = scorefile.read(file.read(MAX_BYTES + 1))
+    if content.made_from is not None:
+        return _File(path=path, content=content, lines=lines, submission=content.made_from.submission)
+    if unbound:
+        return _File(path=path, content=content, lines=lines, submission=path.stem)
+    raise ScoreFileError(
+        [
+            "does not say which hand-in it is for (it has no part `Made from`); make a file with `grader marks "
+            "template`, or add --unbound if it is for the hand-in in these results that it is named after"
+        ]
+    )
+
+
+def _not_there(file: _File, result: SubmissionResult | None, markable: Markable, output: Path) -> list[str]:
+    if file.submission in markable.unfit:
+        return [markable.unfit[file.submission]]
+    if result is not None:
+        why = f"{file.submission} has nothing to mark: {result.message or result.status}"
+    else:
+        why = f"there is no submission {file.submission!r} in {shown(output)}"
+    # Its result may be one of those that cannot be read.
+    return [f"{shown(file.path)}: {why}", *(markable.faults if result is None else [])]
+
+
+def _is_stale(output: Path, folder: Path) -> bool:
+    """Whether the report, or the table of all, is older than the decisions: making them anew was interrupted."""
+    try:
+        decided = (folder / FILE).stat().st_mtime_ns
+    except FileNotFoundError:
+        return False
+    # The table is written last.
+    pages = [folder / REPORT, output / "grades.csv"]
+    return not all(page.is_file() and page.stat().st_mtime_ns >= decided for page in pages)
