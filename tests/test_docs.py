@@ -15,12 +15,13 @@ from grader.cli import app
 from grader.execution.namespace import Namespace
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
+FILES = [ROOT / name for name in ("README.md", "CHANGELOG.md", "benchmarks/README.md")]
+DOCS = sorted([*FILES, *(ROOT / "docs").glob("*.md")])
 RUBRIC_DOC = (ROOT / "docs" / "writing-a-rubric.md").read_text()
 COMMAND = re.compile(r"\bgrader ([a-z][^`\n#]*)")
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
-docs = pytest.mark.parametrize("doc", DOCS, ids=lambda doc: doc.name)
+docs = pytest.mark.parametrize("doc", DOCS, ids=lambda doc: str(doc.relative_to(ROOT)))
 
 
 def code_in(text: str) -> str:
@@ -45,8 +46,10 @@ def test_make_targets_exist(doc: Path) -> None:
 def test_shown_commands_have_existing_options(doc: Path) -> None:
     shown = [shlex.split(command) for command in COMMAND.findall(code_in(doc.read_text()))]
     runner = CliRunner()
+    groups = {group.name for group in app.registered_groups}
     for command, *arguments in shown:
-        page = runner.invoke(app, [command, "--help"])
+        subcommands = arguments[:1] if command in groups else []
+        page = runner.invoke(app, [command, *subcommands, "--help"])
         assert page.exit_code == 0, command
         options = [argument for argument in arguments if argument.startswith("-")]
         assert [option for option in options if option not in page.output] == [], (doc.name, command)

@@ -8,7 +8,9 @@ import sys
 
 import typer
 
+from grader.cli import marks
 from grader.cli.grade import grade
+from grader.cli.sites import export, import_
 from grader.cli.validate import validate
 
 app = typer.Typer(
@@ -22,6 +24,9 @@ def _commands() -> None:
 
 
 app.command()(grade)
+app.command("import")(import_)
+app.add_typer(marks.app, name="marks")
+app.command()(export)
 app.command()(validate)
 
 

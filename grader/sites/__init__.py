@@ -1,0 +1,1 @@
+"""Course sites: bulk downloads in, grade files and feedback out."""
