@@ -7,12 +7,13 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help grade test validate lint install sandbox clean
+.PHONY: help grade test validate bench lint install sandbox clean
 
 help:
 	@echo 'make grade      grade submissions/dl1 with rubrics/dl1; reports in results/'
 	@echo 'make test       run the test suite'
 	@echo 'make validate   prove the rubric dl1: right answers pass it, mistakes do not'
+	@echo 'make bench      measure this harness, nbgrader and otter-grader, and a class of 300'
 	@echo 'make lint       check style and types'
 	@echo 'make clean      remove the environment and all caches; results/ stays'
 
@@ -24,6 +25,10 @@ test: sandbox $(INSTALLED)
 
 validate: sandbox $(INSTALLED)
 	$(VENV)/bin/grader validate rubrics/dl1 -o validation
+
+bench: sandbox $(INSTALLED)
+	$(VENV)/bin/python benchmarks/run.py
+	$(VENV)/bin/python benchmarks/scale.py
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .
