@@ -8,6 +8,7 @@ from concurrent.futures import Executor, Future
 from typing import Any
 
 from grader.assignment import Assignment
+from grader.batch import tasks
 from grader.batch.fingerprint import Fingerprints
 from grader.batch.run import Pool
 from grader.batch.tasks import LocalRubric
@@ -23,6 +24,11 @@ class Here(Executor):
         except Exception as error:
             future.set_exception(error)
         return future
+
+
+def end_worker() -> None:
+    """As if the worker had died: the next submission needs a new one."""
+    tasks._worker.drop()
 
 
 @contextlib.contextmanager

@@ -97,7 +97,7 @@ class _Batch:
         self.results: dict[str, SubmissionResult] = {}
 
     def grade(self, pool: Pool) -> None:
-        """Have the workers grade what is to be graded. Raises Faults, SandboxError where they cannot even begin."""
+        """Have the workers grade what is to be graded. Raises Faults; SandboxError where they cannot even begin."""
         todo = deque(self.plan.todo)
         tries: Counter[str] = Counter()
         running: dict[Future[Outcome], Submission] = {}
@@ -114,7 +114,7 @@ class _Batch:
                 try:
                     outcome = future.result()
                 except Exception as error:
-                    if not begun and isinstance(error, (Faults, SandboxError)):
+                    if isinstance(error, Faults) or (not begun and isinstance(error, SandboxError)):
                         raise
                     tries[submission.name] += 1
                     if tries[submission.name] < TRIES:
@@ -147,11 +147,10 @@ class _Batch:
         try:
             content = read_file(submission.path, self.assignment.limits.notebook_bytes)
         except UnreadableNotebook as error:
-            plan = self.plan
-            plan.known.append(unreadable(self.assignment, plan.seed, submission.name, submission.file, str(error)))
-            # It was the same notebook when the batch began; now nobody can tell.
-            for other in plan.same.pop(submission.name, []):
-                plan.known.append(unreadable(self.assignment, plan.seed, other.name, other.file, str(error)))
+            # It was the same notebook as the others' when the batch began; now nobody can tell.
+            for each in (submission, *self.plan.same.pop(submission.name, [])):
+                why = f"it was there when the grading began, but now {error}"
+                self.write_anew(unreadable(self.assignment, self.plan.seed, each.name, each.file, why), None)
             return None
         changes = self.changes(submission.name)
         return Task(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import logging
 import os
@@ -131,6 +132,9 @@ class _Worker:
             grader = Grader(rubric.load(), seed, self.say)
             Finalize(grader, grader.__exit__, args=(None, None, None), exitpriority=1)
             grader.__enter__()
+            # What is there by now stays; to look through it again and again for garbage would find none.
+            gc.collect()
+            gc.freeze()
             self.grader, self.key = grader, (rubric, seed)
         return self.grader
 

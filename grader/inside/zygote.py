@@ -106,6 +106,7 @@ def preload(modules: list[str]) -> None:
         sys.modules["torch"].set_num_threads(1)
     if "matplotlib.pyplot" in sys.modules:
         warm_up_drawing()
+    warm_up_traceback()
     gc.collect()
     gc.freeze()
     use_large_pages()
@@ -124,6 +125,18 @@ def warm_up_drawing() -> None:
     axes.set_title("$x^2$")
     axes.legend()
     figure.savefig(io.BytesIO(), format="png", bbox_inches="tight")
+
+
+def warm_up_traceback() -> None:
+    """Lay out an error as a kernel does: for its first one, it looks through all modules and builds its lexers."""
+    from ipykernel.zmqshell import ZMQInteractiveShell
+    from IPython.core.ultratb import AutoFormattedTB
+
+    layout = AutoFormattedTB(mode="Context", theme_name=ZMQInteractiveShell.colors.default_value, tb_offset=0)
+    try:
+        raise ValueError
+    except ValueError as error:
+        layout.structured_traceback(type(error), error, error.__traceback__)
 
 
 def use_large_pages() -> None:

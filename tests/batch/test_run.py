@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import threading
 from collections.abc import Callable
@@ -15,13 +16,14 @@ from urllib.parse import unquote
 
 import pytest
 from notebooks import MINI, mini_notebook, write_notebook
-from pools import here
+from pools import end_worker, here
 
 from grader.assignment import Assignment, load_assignment
 from grader.batch import tasks
 from grader.batch.observer import Observer
 from grader.batch.pools import local_pool
 from grader.batch.run import grade_all
+from grader.faults import Faults
 from grader.grading import Graded, Grader
 from grader.results import SubmissionResult, read_result
 from grader.store import require_writable
@@ -206,6 +208,28 @@ def test_a_result_that_cannot_be_written_costs_the_others_nothing(assignment: As
     assert "FileExistsError" in first.detail
     assert (output / "second" / "report.html").is_file()
     assert (output / "index.html").is_file()
+
+
+def test_a_file_that_goes_away_meanwhile_costs_the_others_nothing(assignment: Assignment, tmp_path: Path) -> None:
+    paths = [write_notebook(tmp_path / f"{name}.ipynb", mini_notebook(text=name)) for name in ("a", "b", "c")]
+    observer = Seen(lambda: paths[1].unlink(missing_ok=True))
+    results = grade_all(assignment, paths, tmp_path / "out", here, seed=1, observer=observer)
+    assert [result.status for result in results] == ["graded", "unreadable", "graded"]
+    assert results[1].message.startswith("it was there when the grading began, but now there is no such file")
+    assert read_result(tmp_path / "out" / "b" / "result.json") == results[1]
+
+
+def test_a_rubric_that_changes_meanwhile_ends_the_grading(tmp_path: Path) -> None:
+    rubric = Path(shutil.copytree(MINI, tmp_path / "rubric"))
+    paths = [write_notebook(tmp_path / f"{name}.ipynb", mini_notebook(text=name)) for name in ("a", "b", "c")]
+
+    def disturb() -> None:
+        (rubric / "more.py").write_text("x = 1")
+        end_worker()
+
+    with pytest.raises(Faults, match="was changed during the grading"):
+        grade_all(load_assignment(rubric), paths, tmp_path / "out", here, seed=1, observer=Seen(disturb))
+    assert [path.name for path in (tmp_path / "out").iterdir() if path.is_dir() and path.name != "questions"] == ["a"]
 
 
 def test_a_fault_of_the_harness_costs_the_others_nothing(

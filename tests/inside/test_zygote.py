@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import sys
 
 import numpy as np
+import pytest
 
-from grader.inside.zygote import private_memory, use_large_pages, warm_up_drawing
+from grader.inside.zygote import private_memory, use_large_pages, warm_up_drawing, warm_up_traceback
 
 MAPS = """\
 5570a0000000-5570a0021000 r-xp 00000000 00:1b 12345                      /usr/bin/python3
@@ -41,3 +43,10 @@ def test_a_first_drawing_leaves_no_trace() -> None:
     assert pyplot.get_fignums() == []
     assert (dict(matplotlib.rcParams), matplotlib.get_backend()) == (settings, backend)
     assert (random.getstate(), str(np.random.get_state())) == (state, numpy_state)
+
+
+def test_a_first_traceback_leaves_no_trace(capfd: pytest.CaptureFixture[str]) -> None:
+    hook, last = sys.excepthook, getattr(sys, "last_value", None)
+    warm_up_traceback()
+    assert (sys.excepthook, getattr(sys, "last_value", None)) == (hook, last)
+    assert capfd.readouterr() == ("", "")
