@@ -107,6 +107,13 @@ class SandboxKernelManager(AsyncKernelManager):
         for number, port in enumerate(port_names, start=1):
             setattr(self, port, number)
 
+    def _connect_control_socket(self) -> None:
+        """Nothing is ever said on this one, which would be the only one to connect to a path that is not pinned.
+
+        It would also be closed by nobody: when the garbage collector finds it together with its context, the context
+        waits for ever for its sockets to be closed.
+        """
+
     def sockets(self) -> dict[str, Path]:
         """The paths of those sockets of the kernel that are used."""
         ports = {"shell": self.shell_port, "iopub": self.iopub_port}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import msgspec
 import psutil
 import pytest
+import zmq
 from notebooks import code_notebook
 
 from grader.assignment import Limits
@@ -273,6 +275,17 @@ def test_the_next_notebook_finds_nothing_of_the_one_before(run: Run) -> None:
     assert errors(checkpoints, 0) == []
     assert value(checkpoints, 0, "found") == []
     assert value(checkpoints, 0, "strangers") == []
+
+
+def test_a_run_leaves_nothing_of_zeromq_open(run: Run) -> None:
+    """A context that is collected as garbage together with its sockets waits for these for ever."""
+
+    def left_open() -> set[int]:
+        return {id(each) for each in gc.get_objects() if isinstance(each, zmq.Context) and not each.closed}
+
+    before = left_open()
+    run(FIRST, LAST)
+    assert left_open() - before == set()
 
 
 def test_too_many_deaths_end_the_run(run: Run, limits: Limits) -> None:
