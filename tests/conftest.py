@@ -18,8 +18,10 @@ ROOT = Path(__file__).resolve().parent.parent
 # Rubrics that the tests grade with: their checks are for the grader to run.
 collect_ignore = ["data"]
 
-# A shell starts what runs in the background with interrupts ignored, and so would be all that the tests start.
+# A shell starts what runs in the background with interrupts ignored, nohup with hang-ups; and so would be all that the
+# tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # On a busy machine, an example that takes long says nothing about the code.
 settings.register_profile("grader", deadline=None)

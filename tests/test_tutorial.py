@@ -27,7 +27,11 @@ CHANGE = re.compile(r"In `(?P<path>[\w/.]+)`, change `(?P<function>\w+)`:")
 CELL = re.compile(r"The cell `(?P<cell>[\w-]+)`:")
 
 # What differs from run to run. How far a validation has come is not shown in the tutorial at all.
-VOLATILE = {r"\b\d+ seconds\b": "<seconds>", r"\bseed \d+\b": "<seed>"}
+VOLATILE = {
+    r"\b\d+ seconds\b": "<seconds>",
+    r"\bseed \d+\b": "<seed>",
+    r"(?m) · \d+ of \d+(?: · [\w ]+ left)?$": "",
+}
 PROGRESS = re.compile(r"grading (the reference|its student version)$|tried \d+ of|repeated \d+ of")
 
 
@@ -118,7 +122,10 @@ def with_function(source: str, name: str, text: str) -> str:
 def steady(output: str) -> list[str]:
     for pattern, word in VOLATILE.items():
         output = re.sub(pattern, word, output)
-    return [line.rstrip() for line in output.splitlines() if not PROGRESS.match(line)]
+    lines = [line.rstrip() for line in output.splitlines() if not PROGRESS.match(line)]
+    # Several workers are done in any order.
+    graded = sorted(line for line in lines if line.startswith("graded "))
+    return graded + [line for line in lines if not line.startswith("graded ")]
 
 
 def files_in(folder: Path) -> dict[str, str]:
