@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 import subprocess
@@ -31,7 +32,8 @@ def test_the_options_of_dask_exist(command: str) -> None:
 
 
 def test_the_program_for_slurm_asks_for_workers_of_one_thread() -> None:
-    pytest.importorskip("dask_jobqueue")
+    if importlib.util.find_spec("dask_jobqueue") is None:
+        pytest.skip("needs dask-jobqueue")
     (program,) = blocks("python")
     made = re.search(r"^from .*?^\)$", program, re.DOTALL | re.MULTILINE)
     assert made is not None
