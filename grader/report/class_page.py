@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -143,7 +144,9 @@ def needs(result: SubmissionResult) -> list[str]:
 def judgement(numbers: QuestionStatistics) -> str:
     """By the steps of Ebel and Frisbie (Essentials of Educational Measurement, 5th edition, 1991): from 0.4 on very
     good, from 0.3 reasonably good, from 0.2 marginal, poor below. They are for the index D, and are in use for
-    correlations as a rule of thumb. Empty where there are too few answers."""
+    correlations as a rule of thumb. Empty where there are too few answers.
+
+    Below zero by less than two standard errors (of a correlation that is none: 1 / sqrt(n)), it may be chance."""
     discrimination = numbers.discrimination
     if discrimination is None or numbers.known < JUDGED_FROM:
         return ""
@@ -151,7 +154,7 @@ def judgement(numbers: QuestionStatistics) -> str:
         (0.4, "separates very well"),
         (0.3, "separates well"),
         (0.2, "separates a little"),
-        (0, "hardly separates"),
+        (-2 / math.sqrt(numbers.known), "hardly separates"),
     )
     return next((word for least, word in steps if discrimination >= least), "separates the wrong way round")
 
