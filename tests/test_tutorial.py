@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import shutil
-import subprocess
-import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 import pytest
+from shell import run
 
 ROOT = Path(__file__).resolve().parent.parent
 DOC = ROOT / "docs" / "writing-a-rubric.md"
@@ -81,19 +79,6 @@ def commands_of(block: Block) -> list[tuple[str, str]]:
     """Each command, and what is shown below it."""
     parts = re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]
     return [(command, shown) for command, _, shown in (part.partition("\n") for part in parts)]
-
-
-def run(command: str, folder: Path) -> str:
-    path = f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"
-    ended = subprocess.run(
-        ["/bin/sh", "-c", command],
-        cwd=folder,
-        env={**os.environ, "PATH": path, "COLUMNS": "100", "LC_ALL": "C.UTF-8"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=300,
-    )
-    return ended.stdout.decode()
 
 
 def do(block: Block, folder: Path) -> None:

@@ -8,7 +8,7 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import msgspec
@@ -29,11 +29,14 @@ class Fingerprints:
     """Those of one assignment on this machine, as it is now."""
 
     def __init__(self, assignment: Assignment) -> None:
-        self.environment = environment()
-        self.rubric = _digest([*_rubric(assignment), *_reference(assignment), self.environment])
+        self.assignment = assignment
+        self.rubric = _digest([*_rubric(assignment), *_reference(assignment), environment()])
         """All that the grade of a notebook follows from, but the notebook and the seed."""
-        self.pages = _digest([*_pages(assignment)])
-        """All that a report follows from, but the result and the marks."""
+
+    @cached_property
+    def pages(self) -> str:
+        """All that a report follows from, but the result and the marks. Workers, who only compare, never need it."""
+        return _digest(_pages(self.assignment))
 
     def of_result(self, content: bytes) -> str:
         """Of the result of a notebook's file."""

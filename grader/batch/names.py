@@ -29,7 +29,7 @@ def name_submissions(paths: Sequence[Path]) -> list[str]:
     names: list[str] = []
     for path in paths:
         stem = _stem(path)
-        parent = _text(path.absolute().parent.name).lstrip(".")
+        parent = text_of(path.absolute().parent.name).lstrip(".")
         choices = [_fit(stem), _fit(f"{parent}-{stem}".lstrip("-"))]
         number = 1
         while _key(choices[0]) in taken:
@@ -42,10 +42,10 @@ def name_submissions(paths: Sequence[Path]) -> list[str]:
 
 def _stem(path: Path) -> str:
     """The name without its suffix; `..ipynb` must not lead out of the results, and `.hw.ipynb` not be hidden there."""
-    return _text(path.absolute().stem).lstrip(".") or "submission"
+    return text_of(path.absolute().stem).lstrip(".") or "submission"
 
 
-def _text(name: str) -> str:
+def text_of(name: str | Path) -> str:
     """A file's name can be any bytes; a result holds text."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import msgspec
 
 from grader.assignment import Assignment, shown
 from grader.batch.fingerprint import Fingerprints
-from grader.batch.names import name_submissions, notebooks_in
+from grader.batch.names import name_submissions, notebooks_in, text_of
 from grader.batch.seeds import new_seed
 from grader.classlist import ClassList, SiteError, read_class_list
 from grader.grading import new_result, unreadable
@@ -51,10 +50,6 @@ class Plan(msgspec.Struct, kw_only=True):
     known: list[SubmissionResult] = []
     """What needs no grading: unreadable files, and hand-ins without a notebook."""
     paths: dict[str, Path] = {}
-
-    @property
-    def copies(self) -> int:
-        return sum(map(len, self.same.values()))
 
 
 def make_plan(
@@ -166,8 +161,3 @@ def _missing(
             result.message = "no notebook was handed in"
             result.detail = "\n".join(hand_in.notes)
             yield result
-
-
-def text_of(path: Path) -> str:
-    """A file's name can be any bytes; a result holds text."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")

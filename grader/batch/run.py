@@ -17,8 +17,9 @@ from nbformat import NotebookNode
 from grader.assignment import Assignment
 from grader.batch.fingerprint import Fingerprints
 from grader.batch.interrupts import interruptible
+from grader.batch.names import text_of
 from grader.batch.observer import Observer
-from grader.batch.plan import Plan, Submission, class_list_of, make_plan, text_of
+from grader.batch.plan import Plan, Submission, class_list_of, make_plan
 from grader.batch.tasks import LocalRubric, Outcome, SentRubric, Task, grade_task, not_graded, one_line, with_pages
 from grader.classlist import ClassList, write_class_list
 from grader.execution.sandbox import SandboxError

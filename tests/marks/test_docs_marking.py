@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
-import sysconfig
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from shell import run
 
 from grader.marks import scorefile
 
@@ -51,19 +49,6 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Ran]]
         elif block["language"] == "diff":
             change(folder / FILE.findall(DOC[: block.start()])[-1], block["text"])
     return folder, ran
-
-
-def run(command: str, folder: Path) -> str:
-    path = f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"
-    ended = subprocess.run(
-        ["/bin/sh", "-c", command],
-        cwd=folder,
-        env={**os.environ, "PATH": path, "COLUMNS": "100", "LC_ALL": "C.UTF-8"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=300,
-    )
-    return ended.stdout.decode()
 
 
 def change(path: Path, diff: str) -> None:
