@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import msgspec
 from nbformat import NotebookNode
@@ -278,6 +279,9 @@ class _Notebooks:
 
     def is_missing(self, question: str) -> bool:
         return question not in self.answered
+
+    def drawn(self, case: str, number: int, draw: Callable[[], list[Any]]) -> list[Any]:
+        return draw()
 
     def name_cell(self, file: str) -> str:
         index = self.cells.get(file)

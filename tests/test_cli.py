@@ -181,7 +181,7 @@ def test_a_wrong_rubric_is_told_whole_and_nothing_is_graded(tmp_path: Path, rubr
     assert sorted(ended.errors) == [
         "error: rubric/rubric.toml: question 1.1.a is worth 1 points but its checks add up to 0.5",
         "error: rubric/test_mini.py::test_quadruple: there is no fixture 'studnet'; "
-        "the rubric's own are student, reference, seed and rng",
+        "the rubric's own are student, reference, examples, seed and rng",
     ]
     assert list((tmp_path / "results").iterdir()) == []
 

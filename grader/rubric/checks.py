@@ -21,6 +21,7 @@ from _pytest.config import _prepareconfig
 from grader.assignment import Assignment, RubricError, shown
 
 MARK = "question"
+OPTIONS = {"points", "public"}
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -31,6 +32,8 @@ class Check(msgspec.Struct, frozen=True):
     question: str
     points: float
     title: str
+    public: bool = False
+    """Whether students get it, to check themselves before they hand in."""
 
 
 def check_of(item: pytest.Item) -> Check | None:
@@ -38,12 +41,12 @@ def check_of(item: pytest.Item) -> Check | None:
     # A case's own mark stands behind that of its function in pytest's order, and is the nearer one all the same.
     own = [mark for mark in getattr(getattr(item, "callspec", None), "marks", ()) if mark.name == MARK]
     mark = own[0] if own else item.get_closest_marker(MARK)
-    if mark is None or len(mark.args) != 1 or not isinstance(mark.args[0], str) or mark.kwargs.keys() - {"points"}:
+    if mark is None or len(mark.args) != 1 or not isinstance(mark.args[0], str) or mark.kwargs.keys() - OPTIONS:
         return None
-    points = mark.kwargs.get("points", 1)
-    if not isinstance(points, (int, float)) or isinstance(points, bool):
+    points, public = mark.kwargs.get("points", 1), mark.kwargs.get("public", False)
+    if not isinstance(points, (int, float)) or isinstance(points, bool) or not isinstance(public, bool):
         return None
-    return Check(item.nodeid if own else _function(item), mark.args[0], float(points), title_of(item))
+    return Check(item.nodeid if own else _function(item), mark.args[0], float(points), title_of(item), public)
 
 
 def _function(item: pytest.Item) -> str:
@@ -290,10 +293,14 @@ class _Collection:
     def seed(self) -> None: ...
     @pytest.fixture
     def rng(self) -> None: ...
+    @pytest.fixture
+    def examples(self) -> None: ...
 
 
 def register_mark(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", f"{MARK}(id, points=1): the question that a check belongs to, and its worth")
+    config.addinivalue_line(
+        "markers", f"{MARK}(id, points=1, public=False): question, worth and audience of a check"
+    )
 
 
 def _faults_of_item(item: pytest.Item, folder: Path) -> list[str]:
@@ -307,7 +314,8 @@ def _faults_of_item(item: pytest.Item, folder: Path) -> list[str]:
     for name in info.names_closure if info is not None else ():
         if name not in info.name2fixturedefs and name != "request":
             faults.append(
-                f"{where}: there is no fixture {name!r}; the rubric's own are student, reference, seed and rng"
+                f"{where}: there is no fixture {name!r}; "
+                "the rubric's own are student, reference, examples, seed and rng"
             )
     # Else pytest would fail the check: the student would lose points for a mistake of the rubric's.
     definitions = {name: found[-1] for name, found in info.name2fixturedefs.items()} if info is not None else {}

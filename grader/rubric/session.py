@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -20,6 +21,9 @@ from grader.rubric.outcomes import Outcome, outcome_of
 
 if TYPE_CHECKING:
     import numpy
+    from hypothesis.strategies import SearchStrategy
+
+Examples = Callable[..., list[Any]]
 
 SEVEREST_FIRST: tuple[CheckStatus, ...] = ("failed", "review", "missing", "passed")
 """Of the cases of one check: one that clearly failed decides, whatever is unclear elsewhere."""
@@ -41,6 +45,13 @@ class Notebooks(Protocol):
     def is_missing(self, question: str) -> bool: ...
 
     def name_cell(self, file: str) -> str: ...
+
+    def drawn(self, case: str, number: int, draw: Callable[[], list[Any]]) -> list[Any]:
+        """The examples that `draw` draws: the `number`-th time (from 0) that this case of a check asks for some.
+
+        `case` is pytest's name of it. Where they were recorded, they are not drawn again.
+        """
+        ...
 
 
 class Submission(Notebooks, Protocol):
@@ -137,6 +148,21 @@ class Checker:
         import numpy
 
         return numpy.random.default_rng(seed)
+
+    @pytest.fixture
+    def examples(self, request: pytest.FixtureRequest, seed: int) -> Examples:
+        """`examples(strategy)`: up to 30 examples; `strategy` is a function that makes a strategy of hypothesis'."""
+        from grader.rubric.properties import MAX_EXAMPLES, examples_of
+
+        numbers = itertools.count()
+
+        def examples(strategy: Callable[[], SearchStrategy[Any]], count: int = MAX_EXAMPLES) -> list[Any]:
+            def draw() -> list[Any]:
+                return examples_of(strategy(), seed=seed, count=count)
+
+            return self.notebooks.drawn(request.node.nodeid, next(numbers), draw)
+
+        return examples
 
     @pytest.fixture
     def student(self, request: pytest.FixtureRequest, seed: int) -> Iterator[Namespace]:

@@ -96,7 +96,7 @@ def test_checks_are_found_in_order_with_their_points_and_promises(rubric: Path) 
             "(student, rgn)",
             [
                 "rubric/test_mini.py::test_quadruple: there is no fixture 'rgn'; "
-                "the rubric's own are student, reference, seed and rng"
+                "the rubric's own are student, reference, examples, seed and rng"
             ],
             id="fixture that does not exist",
         ),
@@ -105,7 +105,7 @@ def test_checks_are_found_in_order_with_their_points_and_promises(rubric: Path) 
             "(studnet, reference, x)",
             [
                 "rubric/test_mini.py::test_double: there is no fixture 'studnet'; "
-                "the rubric's own are student, reference, seed and rng"
+                "the rubric's own are student, reference, examples, seed and rng"
             ],
             id="fixture that does not exist, of three cases, once",
         ),
