@@ -23,16 +23,15 @@ from grader.execution.checkpoints import Checkpoints, Replacement
 from grader.execution.namespace import Namespace
 from grader.execution.plan import plan_stops
 from grader.execution.probe import StudentError
-from grader.execution.reference import Reference, defined_names
-from grader.execution.remembered import Memory
+from grader.execution.reference import defined_names
 from grader.execution.runner import Execution, run_notebook
-from grader.execution.sandbox import Sandbox, SandboxError
+from grader.execution.sandbox import Sandbox, SandboxError, SandboxMode
+from grader.expected import Expected, LiveReference
 from grader.inside.cells import cell_file
 from grader.locating import Answer, code_of, is_answered, locate
 from grader.notebook import UnreadableNotebook, parse_notebook, read_file
 from grader.results import WORST_FIRST, CheckResult, QuestionResult, QuestionStatus, SubmissionResult, total
 from grader.rubric.checks import Check, load_checks
-from grader.rubric.reference import reference_namespace
 from grader.rubric.session import CheckSession
 
 TRIES = 2
@@ -59,22 +58,30 @@ def unreadable(assignment: Assignment, seed: int, name: str, file: str, why: str
 
 
 class Grader:
-    """One worker: a sandbox for submissions, and another in which the reference stays ready for all of them."""
+    """One worker: a sandbox for submissions, and what they are compared with, which stays ready for all of them."""
 
-    def __init__(self, assignment: Assignment, seed: int, tell: Callable[[str], None] = lambda doing: None) -> None:
+    def __init__(
+        self,
+        assignment: Assignment,
+        seed: int,
+        tell: Callable[[str], None] = lambda doing: None,
+        *,
+        checks: Sequence[Check] | None = None,
+        expected: Expected | None = None,
+        mode: SandboxMode = "require",
+        sandbox: Sandbox | None = None,
+    ) -> None:
         """Load the rubric's checks and the reference. RubricError names what is wrong with them.
 
-        `tell` is told what is being done.
+        `tell` is told what is being done. Where not all of the rubric is at hand, `checks` and `expected` take the
+        place of its checks and of the reference. `sandbox` is one that has begun to start.
         """
         self.assignment = assignment
         self.seed = seed
         self.tell = tell
-        self.checks: tuple[Check, ...] = load_checks(assignment)
-        self.reference = Reference(assignment)
-        self.sandbox = Sandbox(assignment.preload, assignment.limits)
-        self.reference_sandbox = Sandbox(assignment.preload, assignment.limits)
-        self.reference_checkpoints: Checkpoints | None = None
-        self.memory = Memory()
+        self.checks = load_checks(assignment) if checks is None else tuple(checks)
+        self.expected = LiveReference(assignment, mode) if expected is None else expected
+        self.sandbox = sandbox or Sandbox(assignment.preload, assignment.limits, mode)
         self.session = CheckSession(assignment)
 
     def __enter__(self) -> Grader:
@@ -82,8 +89,9 @@ class Grader:
         try:
             with ThreadPoolExecutor(1) as pool:
                 other = pool.submit(self.sandbox.start)
-                self.reference_sandbox.start()
-                self.reference_checkpoints = self.reference.run(self.reference_sandbox, self.seed)
+                self.expected.start(self.seed)
+                # The checks import as much as the notebook does, at the same time.
+                self.session.open()
                 other.result()
             return self
         except BaseException:
@@ -92,7 +100,7 @@ class Grader:
 
     def __exit__(self, kind: object, error: object, trace: TracebackType | None) -> None:
         self.sandbox.stop()
-        self.reference_sandbox.stop()
+        self.expected.stop()
         self.session.close()
 
     def grade(self, path: Path, name: str) -> Graded:
@@ -112,22 +120,38 @@ class Grader:
                 answers = locate(notebook, self.assignment.questions)
         except UnreadableNotebook as error:
             return Graded(unreadable(self.assignment, self.seed, name, file, str(error)))
+        answered = [q for q in self.assignment.questions if is_answered(notebook, q, answers[q.id])]
+        return self.grade_notebook(result, notebook, answers, answered)
+
+    def grade_notebook(
+        self,
+        result: SubmissionResult,
+        notebook: NotebookNode,
+        answers: Mapping[str, Answer],
+        answered: Sequence[Question],
+    ) -> Graded:
+        """Grade a notebook that was read: fill `result` with what comes of it. The questions `answered` are asked."""
         for attempt in range(TRIES):
             try:
                 if attempt:
                     self.restart()
-                return self.grade_notebook(result, notebook, answers)
+                return self.grade_once(result, notebook, answers, answered)
             except SandboxError as error:
                 result.message = f"the harness failed, twice; a person must look: {error}"
                 result.detail = traceback.format_exc()
         result.status = "error"
         return Graded(result, notebook)
 
-    def grade_notebook(self, result: SubmissionResult, notebook: NotebookNode, answers: Mapping[str, Answer]) -> Graded:
-        questions = self.assignment.questions
-        answered = [question for question in questions if is_answered(notebook, question, answers[question.id])]
+    def grade_once(
+        self,
+        result: SubmissionResult,
+        notebook: NotebookNode,
+        answers: Mapping[str, Answer],
+        answered: Sequence[Question],
+    ) -> Graded:
         with self.timed(result.timings, "execute"):
             execution = self.execute(notebook, answered, answers)
+        result.sandbox = self.sandbox.level
         notebooks = _Notebooks(self, notebook, answered, answers, execution)
         with self.timed(result.timings, "check"):
             checked = self.session.grade(self.checks, notebooks, self.seed)
@@ -161,7 +185,7 @@ class Grader:
         """What the reference defines before `question`. Never what it is to define itself: that would be its answer."""
         own = self.assignment.question(question).names
         names = dict.fromkeys(name for earlier in lost for name in earlier.names if name not in own)
-        defined = defined_names(self.reference.definitions(question)) if names else frozenset()
+        defined = defined_names(self.expected.definitions(question)) if names else frozenset()
         return [name for name in names if name in defined]
 
     def award(
@@ -200,12 +224,9 @@ class Grader:
 
     def restart(self) -> None:
         """Replace whichever sandbox has broken."""
-        for sandbox in (self.sandbox, self.reference_sandbox):
-            sandbox.stop()
-            sandbox.start()
-        # Handles in it are of objects of the old reference.
-        self.memory = Memory()
-        self.reference_checkpoints = self.reference.run(self.reference_sandbox, self.seed)
+        self.sandbox.stop()
+        self.sandbox.start()
+        self.expected.restart(self.seed)
 
 
 class _Notebooks:
@@ -233,7 +254,7 @@ class _Notebooks:
         if not carry:
             return self.checkpoints.namespace(question, seed, last=self.is_last(question))
         names = self.carried_names(question, carry)
-        replacement = Replacement(self.worker.reference.definitions(question), names)
+        replacement = Replacement(self.worker.expected.definitions(question), names)
         if not self.assignment.question(question).run:
             return self.checkpoints.namespace(question, seed, replacement, last=self.is_last(question))
         return self.checkpoints.namespace_at(self.run_again(question, carry, replacement), seed)
@@ -274,14 +295,13 @@ class _Notebooks:
         return outcome
 
     def reference(self, question: str, seed: int) -> Namespace:
-        assert self.worker.reference_checkpoints is not None
-        return reference_namespace(self.worker.reference_checkpoints, self.worker.memory, question, seed)
+        return self.worker.expected.namespace(question, seed)
 
     def is_missing(self, question: str) -> bool:
         return question not in self.answered
 
     def drawn(self, case: str, number: int, draw: Callable[[], list[Any]]) -> list[Any]:
-        return draw()
+        return self.worker.expected.drawn(case, number, draw)
 
     def name_cell(self, file: str) -> str:
         index = self.cells.get(file)
@@ -293,6 +313,8 @@ def _status(question: Question, checks: Sequence[CheckResult], missing: bool) ->
         return "missing"
     if question.kind == "text":
         return "to be marked"
+    if not checks:
+        return "later"
     statuses = {check.status for check in checks}
     return next(status for status in WORST_FIRST if status in statuses)
 

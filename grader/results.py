@@ -10,8 +10,8 @@ from typing import Literal
 import msgspec
 
 CheckStatus = Literal["passed", "failed", "review", "carried forward", "missing"]
-QuestionStatus = Literal["passed", "failed", "review", "carried forward", "missing", "to be marked", "marked"]
-"""*marked*: a person gave the points."""
+QuestionStatus = Literal["passed", "failed", "review", "carried forward", "missing", "to be marked", "marked", "later"]
+"""*marked*: a person gave the points. *later*: students cannot check this themselves; it is graded when handed in."""
 
 SubmissionStatus = Literal["graded", "missing", "unreadable", "error"]
 """*missing*: no notebook was handed in. *unreadable*: the file is at fault. *error*: the harness is, and a person must
@@ -112,6 +112,8 @@ class SubmissionResult(msgspec.Struct, kw_only=True):
     """Every random input of every check follows from it: the same seed repeats the grading."""
     assignment: str = ""
     grader_version: str = ""
+    sandbox: str = ""
+    """What the notebook was kept in while it ran: "bubblewrap", "landlock" or "process"; empty where it did not run."""
     timings: dict[str, float] = {}
     """Seconds of wall time by stage."""
     detail: str = ""

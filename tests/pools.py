@@ -12,6 +12,7 @@ from grader.batch import tasks
 from grader.batch.fingerprint import Fingerprints
 from grader.batch.run import Pool
 from grader.batch.tasks import LocalRubric
+from grader.execution.sandbox import SandboxMode
 
 
 class Here(Executor):
@@ -32,6 +33,6 @@ def end_worker() -> None:
 
 
 @contextlib.contextmanager
-def here(assignment: Assignment, seed: int, submissions: int) -> Iterator[Pool]:
+def here(assignment: Assignment, seed: int, submissions: int, sandbox: SandboxMode = "require") -> Iterator[Pool]:
     """The worker of this process, which lives on: grading the same assignment again costs no start."""
     yield Pool(Here(), 1, LocalRubric(assignment.folder, Fingerprints(assignment).rubric))

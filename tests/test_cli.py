@@ -215,7 +215,25 @@ def test_what_the_rubric_preloads_must_be_installed(tmp_path: Path, rubric: Path
 def test_without_bubblewrap_it_says_how_to_get_it(tmp_path: Path, right: Path) -> None:
     ended = grader("grade", right, "--rubric", MINI, cwd=tmp_path, PATH=str(tmp_path))
     assert (ended.status, ended.output) == (2, "")
-    assert ended.errors == ["error: bubblewrap is not installed; on Debian: sudo apt-get install bubblewrap"]
+    how, instead = "on Debian: sudo apt-get install bubblewrap", "to do with what there is instead: --sandbox auto"
+    assert ended.errors == [f"error: bubblewrap is not installed; {how}; {instead} (see docs/sandbox.md)"]
+
+
+def test_without_bubblewrap_it_grades_in_what_there_is_and_says_so(tmp_path: Path, right: Path) -> None:
+    options = ("--rubric", MINI, "--sandbox", "auto")
+    ended = grader("grade", right, *options, cwd=tmp_path, PATH=str(tmp_path))
+    assert (ended.status, ended.errors) == (0, [])
+    result = stored(tmp_path / "results" / "right")
+    assert result["sandbox"] in ("landlock", "process")
+    assert result["code_points"] == 4.5
+    remark = f"1 of 1 ran without bubblewrap (sandbox: {result['sandbox']}; see docs/sandbox.md)"
+    assert remark in ended.output.splitlines()
+
+
+def test_a_sandbox_that_there_is_not_is_told(tmp_path: Path, right: Path) -> None:
+    ended = grader("grade", right, "--rubric", MINI, "--sandbox", "docker", cwd=tmp_path)
+    assert (ended.status, ended.output) == (2, "")
+    assert ended.errors == ["error: --sandbox docker: choose require, auto or none"]
 
 
 @pytest.mark.parametrize("output", ["file", "file/out", "/sys/out"])

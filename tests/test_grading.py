@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -244,7 +245,7 @@ def test_a_class_gets_the_same_as_each_alone(rubric: Path, tmp_path: Path) -> No
 
 def test_the_reference_is_asked_once_for_a_class(mini: Grader, grade: Grade, monkeypatch: pytest.MonkeyPatch) -> None:
     grade()
-    monkeypatch.setattr(mini.reference_checkpoints, "probe", None)
+    monkeypatch.setattr(mini.expected.checkpoints, "probe", None)
     assert grade().code_points == 4.5
 
 
@@ -654,9 +655,9 @@ def test_nothing_is_kept_for_the_next_submission(mini: Grader, tmp_path: Path) -
     assert look.question("1.1.a").points == 0
 
 
-@pytest.mark.parametrize("which", ["sandbox", "reference_sandbox"])
+@pytest.mark.parametrize("which", ["sandbox", "expected.sandbox"])
 def test_a_sandbox_that_was_killed_is_replaced(mini: Grader, grade: Grade, which: str) -> None:
-    process = getattr(mini, which).process
+    process = attrgetter(which)(mini).process
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     result = grade(double=TRIPLE)

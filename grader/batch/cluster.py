@@ -9,6 +9,7 @@ from typing import Any
 from grader.assignment import Assignment
 from grader.batch.run import Pool, PoolMaker
 from grader.batch.tasks import SentRubric, release
+from grader.execution.sandbox import SandboxMode
 from grader.faults import Faults
 from grader.workers import cores
 
@@ -24,7 +25,7 @@ def cluster_pool(scheduler: str, jobs: int = 0) -> PoolMaker:
     """
 
     @contextlib.contextmanager
-    def make(assignment: Assignment, seed: int, submissions: int) -> Iterator[Pool]:
+    def make(assignment: Assignment, seed: int, submissions: int, sandbox: SandboxMode = "require") -> Iterator[Pool]:
         try:
             from distributed import Client, LocalCluster
         except ImportError:

@@ -13,6 +13,7 @@ from grader.batch.fingerprint import Fingerprints
 from grader.batch.names import name_submissions, notebooks_in, text_of
 from grader.batch.seeds import new_seed
 from grader.classlist import ClassList, SiteError, read_class_list
+from grader.execution.sandbox import SandboxMode
 from grader.grading import new_result, unreadable
 from grader.notebook import UnreadableNotebook, read_file
 from grader.results import SubmissionResult
@@ -59,13 +60,15 @@ def make_plan(
     fingerprints: Fingerprints,
     seed: int | None,
     force: bool,
+    sandbox: SandboxMode = "require",
 ) -> Plan:
     """Compare what is handed in with what is stored. Raises SiteError.
 
-    seed: None takes over that of the results that are stored, so that they hold.
+    seed: None takes over that of the results that are stored, so that they hold. Where bubblewrap is required, the
+    result of a notebook that ran without it does not hold.
     """
     submissions = [_look_at(assignment, path, name, fingerprints) for path, name in _named(paths)]
-    stored = {} if force else {each.name: _stored(output, each) for each in submissions}
+    stored = {} if force else {each.name: _stored(output, each, sandbox) for each in submissions}
     valid = {name: result for name, result in stored.items() if result is not None and seed in (None, result.seed)}
     seeds = [result.seed for result in valid.values()]
     if seed is None:
@@ -122,10 +125,12 @@ def _look_at(assignment: Assignment, path: Path, name: str, fingerprints: Finger
     return Submission(name=name, path=path, fingerprint=fingerprints.of_result(content))
 
 
-def _stored(output: Path, submission: Submission) -> SubmissionResult | None:
+def _stored(output: Path, submission: Submission, sandbox: SandboxMode) -> SubmissionResult | None:
     """A stored result that still holds. One in which the harness failed is worth another try."""
     result = read_automatic(output, submission.name)
     if result is None or result.status not in ("graded", "unreadable") or not result.fingerprint:
+        return None
+    if sandbox == "require" and result.sandbox not in ("", "bubblewrap"):
         return None
     return result if result.fingerprint == submission.fingerprint else None
 

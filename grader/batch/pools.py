@@ -10,6 +10,7 @@ from grader.assignment import Assignment
 from grader.batch.fingerprint import Fingerprints
 from grader.batch.run import Pool, PoolMaker
 from grader.batch.tasks import LocalRubric, start
+from grader.execution.sandbox import SandboxMode
 from grader.workers import Tell, Workers, cores
 
 
@@ -20,10 +21,10 @@ def local_pool(jobs: int = 0, tell: Tell | None = None) -> PoolMaker:
     """
 
     @contextlib.contextmanager
-    def make(assignment: Assignment, seed: int, submissions: int) -> Iterator[Pool]:
+    def make(assignment: Assignment, seed: int, submissions: int, sandbox: SandboxMode = "require") -> Iterator[Pool]:
         rubric = LocalRubric(assignment.folder, Fingerprints(assignment).rubric)
         count = max(1, min(jobs or cores(), submissions))
-        workers = Workers(count, partial(start, rubric, seed), tell)
+        workers = Workers(count, partial(start, rubric, seed, sandbox), tell)
         try:
             # One more for each, so that none waits for the results of another to be written.
             yield Pool(workers, 2 * count, rubric)

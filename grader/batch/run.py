@@ -22,7 +22,8 @@ from grader.batch.observer import Observer
 from grader.batch.plan import Plan, Submission, class_list_of, make_plan
 from grader.batch.tasks import LocalRubric, Outcome, SentRubric, Task, grade_task, not_graded, one_line, with_pages
 from grader.classlist import ClassList, write_class_list
-from grader.execution.sandbox import SandboxError
+from grader.execution.floor import shielded
+from grader.execution.sandbox import SandboxError, SandboxMode
 from grader.faults import Faults
 from grader.grading import unreadable
 from grader.journal import MarksError, read_changes
@@ -43,8 +44,9 @@ class Pool(msgspec.Struct, frozen=True):
     rubric: LocalRubric | SentRubric
 
 
-PoolMaker = Callable[[Assignment, int, int], AbstractContextManager[Pool]]
-"""Makes workers for an assignment, a seed and a number of submissions. At the end, what they do is broken off."""
+PoolMaker = Callable[[Assignment, int, int, SandboxMode], AbstractContextManager[Pool]]
+"""Makes workers for an assignment, a seed, a number of submissions and a kind of sandbox. At the end, what they do is
+broken off."""
 
 
 def grade_all(
@@ -55,6 +57,7 @@ def grade_all(
     *,
     seed: int | None = None,
     force: bool = False,
+    sandbox: SandboxMode = "require",
     observer: Observer | None = None,
 ) -> list[SubmissionResult]:
     """Grade all submissions and write their results into `output`; return those, in order.
@@ -64,17 +67,17 @@ def grade_all(
     Raises Faults, SandboxError, OSError.
     """
     observer = observer or Observer()
-    with interruptible():
+    with interruptible(), contextlib.nullcontext() if sandbox == "require" else shielded():
         require_writable(output)
         with reserved(output):
             fingerprints = Fingerprints(assignment)
-            plan = make_plan(assignment, paths, output, fingerprints, seed, force)
+            plan = make_plan(assignment, paths, output, fingerprints, seed, force, sandbox)
             class_list = class_list_of(paths)
-            batch = _Batch(assignment, output, fingerprints, plan, observer)
+            batch = _Batch(assignment, output, fingerprints, plan, sandbox, observer)
             observer.planned(plan)
             try:
                 if plan.todo:
-                    with make_pool(assignment, plan.seed, len(plan.todo)) as workers:
+                    with make_pool(assignment, plan.seed, len(plan.todo), sandbox) as workers:
                         batch.grade(workers)
                 else:
                     batch.write_known()
@@ -88,12 +91,19 @@ class _Batch:
     """One run over the submissions of a plan."""
 
     def __init__(
-        self, assignment: Assignment, output: Path, fingerprints: Fingerprints, plan: Plan, observer: Observer
+        self,
+        assignment: Assignment,
+        output: Path,
+        fingerprints: Fingerprints,
+        plan: Plan,
+        sandbox: SandboxMode,
+        observer: Observer,
     ) -> None:
         self.assignment = assignment
         self.output = output
         self.fingerprints = fingerprints
         self.plan = plan
+        self.sandbox = sandbox
         self.observer = observer
         self.results: dict[str, SubmissionResult] = {}
 
@@ -108,7 +118,7 @@ class _Batch:
                 submission = todo.popleft()
                 task = self.task(submission)
                 if task is not None:
-                    future = pool.executor.submit(grade_task, pool.rubric, self.plan.seed, task)
+                    future = pool.executor.submit(grade_task, pool.rubric, self.plan.seed, task, self.sandbox)
                     running[future] = submission
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 submission = running.pop(future)

@@ -23,6 +23,7 @@ import nbformat
 
 from grader.assignment import Assignment, load_assignment, shown
 from grader.batch.fingerprint import Fingerprints, environment, rubric_files
+from grader.execution.sandbox import SandboxMode
 from grader.faults import Faults
 from grader.grading import Grader
 from grader.journal import merged
@@ -121,21 +122,21 @@ class _Worker:
     def say(self, stage: str) -> None:
         tell(": ".join(filter(None, [self.name, DOING.get(stage, stage)])))
 
-    def ready(self, rubric: LocalRubric | SentRubric, seed: int) -> Grader:
+    def ready(self, rubric: LocalRubric | SentRubric, seed: int, sandbox: SandboxMode) -> Grader:
         """Raises Faults, SandboxError."""
-        if self.grader is None or self.key != (rubric, seed):
+        if self.grader is None or self.key != (rubric, seed, sandbox):
             self.drop()
             self.name = ""
             self.say("start")
             # What libraries log is not for those who grade.
             logging.getLogger().addHandler(logging.NullHandler())
-            grader = Grader(rubric.load(), seed, self.say)
+            grader = Grader(rubric.load(), seed, self.say, mode=sandbox)
             Finalize(grader, grader.__exit__, args=(None, None, None), exitpriority=1)
             grader.__enter__()
             # What is there by now stays; to look through it again and again for garbage would find none.
             gc.collect()
             gc.freeze()
-            self.grader, self.key = grader, (rubric, seed)
+            self.grader, self.key = grader, (rubric, seed, sandbox)
         return self.grader
 
     def drop(self) -> None:
@@ -147,10 +148,10 @@ class _Worker:
 _worker = _Worker()
 
 
-def start(rubric: LocalRubric | SentRubric, seed: int) -> None:
+def start(rubric: LocalRubric | SentRubric, seed: int, sandbox: SandboxMode) -> None:
     """Get ready before there is anything to do. What is wrong is said when there is."""
     with contextlib.suppress(Exception):
-        _worker.ready(rubric, seed)
+        _worker.ready(rubric, seed, sandbox)
 
 
 def release() -> None:
@@ -163,11 +164,11 @@ def release() -> None:
     threading.Thread(target=drop, daemon=True).start()
 
 
-def grade_task(rubric: LocalRubric | SentRubric, seed: int, task: Task) -> Outcome:
+def grade_task(rubric: LocalRubric | SentRubric, seed: int, task: Task, sandbox: SandboxMode) -> Outcome:
     """Grade one submission. Raises Faults, SandboxError where this worker cannot grade at all."""
     # Workers of a cluster may be asked by several threads.
     with _worker.lock:
-        grader = _worker.ready(rubric, seed)
+        grader = _worker.ready(rubric, seed, sandbox)
         _worker.name = task.name
         return grade_with(grader, task)
 

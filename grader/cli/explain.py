@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from grader.execution.sandbox import SandboxMode
+
 
 @contextlib.contextmanager
 def explained(output: Path, kept: Callable[[], str]) -> Iterator[None]:
@@ -25,8 +27,8 @@ def explained(output: Path, kept: Callable[[], str]) -> Iterator[None]:
     """
     try:
         yield
-    except BrokenPipeError:
-        raise  # nobody reads what is printed: typer ends the program quietly
+    except (BrokenPipeError, typer.Exit):
+        raise  # nobody reads what is printed: typer ends the program quietly; or it is to end so, and has said why
     except KeyboardInterrupt:
         complain("; ".join(filter(None, ["interrupted", kept()])))
         raise typer.Exit(130) from None
@@ -53,8 +55,19 @@ def _explain(error: Exception, output: Path) -> list[str]:
     return [f"the harness failed, which is a mistake in it: {type(error).__name__}: {error} ({where})"]
 
 
+def parse_mode(text: str) -> SandboxMode:
+    """The value of `--sandbox`. Raises Faults."""
+    from grader.faults import Faults
+
+    match text:
+        case "require" | "auto" | "none":
+            return text
+    raise Faults([f"--sandbox {text}: choose require, auto or none"])
+
+
 def complain(line: str) -> None:
-    typer.echo(f"error: {shown(' '.join(line.split()))}", err=True)
+    # GitHub's runner takes `##[` for an order, wherever in a line it stands: it may be in the name of a file.
+    typer.echo(f"error: {shown(' '.join(line.split())).replace('##[', '## [')}", err=True)
 
 
 def shown(path: object) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grader.cli.explain import explained, print_table, shown
+from grader.cli.explain import explained, parse_mode, print_table, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +36,9 @@ def grade(
             help="Repeat a grading with the random inputs of an earlier one (see its result.json).",
         ),
     ] = None,
+    sandbox: Annotated[
+        str, typer.Option(help="require: only in bubblewrap. auto: in what this machine has. none: without bubblewrap.")
+    ] = "require",
     timings: Annotated[bool, typer.Option("--timings", help="Print where the time goes.")] = False,
 ) -> None:
     """Grade submissions and write a report for each. What is graded already, and has not changed, stays."""
@@ -55,14 +58,18 @@ def grade(
         from grader.batch.pools import local_pool
         from grader.batch.run import grade_all
 
+        mode = parse_mode(sandbox)
         assignment = load_assignment(rubric)
         pool = cluster_pool(scheduler, jobs) if scheduler else local_pool(jobs, progress.tell)
         with progress:
-            results = grade_all(assignment, submissions, output, pool, seed=seed, force=force, observer=progress)
+            results = grade_all(
+                assignment, submissions, output, pool, seed=seed, force=force, sandbox=mode, observer=progress
+            )
     if len(results) <= MANY:
         _print_table(results)
     if timings:
         _print_timings(results)
+    _print_sandboxes(results)
     counts = Counter(result.status for result in results)
     failed = len(results) - counts["graded"]
     if failed:
@@ -70,6 +77,13 @@ def grade(
     typer.echo(f"Report: {shown(output / 'index.html')}")
     if failed:
         raise typer.Exit(1)
+
+
+def _print_sandboxes(results: Sequence[SubmissionResult]) -> None:
+    """Whoever was kept in less than bubblewrap is not to go unnoticed."""
+    levels = Counter(result.sandbox for result in results if result.sandbox not in ("", "bubblewrap"))
+    for level, count in sorted(levels.items()):
+        typer.echo(f"{count} of {len(results)} ran without bubblewrap (sandbox: {level}; see docs/sandbox.md)")
 
 
 def _print_table(results: Sequence[SubmissionResult]) -> None:

@@ -193,25 +193,13 @@ class Probe:
         return None
 
     def _read(self, answer: Any) -> Any:
-        """The five forms of an answer; whatever else comes is the work of student code."""
         match answer:
-            case ["value", bytes(data)]:
-                try:
-                    return wire.unpack(data, lambda number, name: Handle(self, number, name))
-                except wire.WireError as error:
-                    raise NotData("TypeError", str(error)) from None
-            case ["refused", str(why)]:
-                raise NotData("TypeError", why[:2000])
-            case ["missing", str(name)]:
-                raise MissingName(name[:200])
-            case ["error", dict(error)]:
-                raise _student_error(error)
             case ["died", int(code), float() | int() as cpu]:
                 self.error = self._ended(code, float(cpu))
                 raise self.error
             case ["no probe", str(why)]:
                 raise CheckpointLost(f"the sandbox has no process left for a check ({why[:200]})")
-        raise Crashed("Crash", "the code answered with something unreadable")
+        return read_answer(answer, self)
 
     def _ended(self, code: int | None, cpu: float) -> StudentError:
         self.sandbox.check_alive()
@@ -232,6 +220,23 @@ class Probe:
         # A sandbox that is gone says so to the next who wants something of it.
         with contextlib.suppress(SandboxError):
             self.sandbox.spare(wait=False)
+
+
+def read_answer(answer: Any, asked: Answers) -> Any:
+    """The four forms of `Operations.answer`; whatever else comes is the work of student code."""
+    match answer:
+        case ["value", bytes(data)]:
+            try:
+                return wire.unpack(data, lambda number, name: Handle(asked, number, name))
+            except wire.WireError as error:
+                raise NotData("TypeError", str(error)) from None
+        case ["refused", str(why)]:
+            raise NotData("TypeError", why[:2000])
+        case ["missing", str(name)]:
+            raise MissingName(name[:200])
+        case ["error", dict(error)]:
+            raise _student_error(error)
+    raise Crashed("Crash", "the code answered with something unreadable")
 
 
 def _student_error(error: dict[str, Any]) -> StudentError:

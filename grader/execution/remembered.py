@@ -32,6 +32,21 @@ class Memory:
         self.size += size
 
 
+def about_reference(question: str, seed: int) -> str:
+    """What the reference's answers depend on besides what it is asked."""
+    return f"{question} {seed}"
+
+
+def first_key(about: str) -> bytes:
+    """The key of a probe that was asked nothing yet."""
+    return hashlib.sha256(about.encode()).digest()
+
+
+def key_after(key: bytes, do: str, arguments: dict[str, Any]) -> bytes:
+    """The key of a probe that is asked this after all that `key` stands for."""
+    return hashlib.sha256(key + msgspec.msgpack.encode([do, arguments])).digest()
+
+
 class RememberedProbe:
     """Answers as the probe would that `open_probe` opens; it is opened only for what was not asked before.
 
@@ -44,7 +59,7 @@ class RememberedProbe:
     def __init__(self, open_probe: Callable[[], Probe], memory: Memory, about: str) -> None:
         self.open_probe = open_probe
         self.memory = memory
-        self.key = hashlib.sha256(about.encode()).digest()
+        self.key = first_key(about)
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.ran = False
         """Whether anything was asked that could have made or changed objects."""
@@ -53,7 +68,7 @@ class RememberedProbe:
         self.probe: Probe | None = None
 
     def ask(self, do: str, **arguments: Any) -> Any:
-        self.key = hashlib.sha256(self.key + msgspec.msgpack.encode([do, arguments])).digest()
+        self.key = key_after(self.key, do, arguments)
         known = self.memory.answers.get(self.key)
         self.ran = self.ran or do not in ("get", "has")
         if self.probe is None:

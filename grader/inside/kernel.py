@@ -18,7 +18,8 @@ from jupyter_client.session import extract_header
 from traitlets.config import Config
 
 from grader.inside.cells import cell_file
-from grader.inside.checkpoint import State, fork_checkpoint, seed_libraries
+from grader.inside.checkpoint import fork_checkpoint
+from grader.inside.operations import State, seed_libraries
 
 MAX_DISPLAYS = 5000
 """Figures and the like, and changes of them, that one cell can show."""

@@ -1,7 +1,8 @@
 """PID 1 of the sandbox: imports what the assignment needs, once, then forks a kernel for each submission.
 
 It obeys one socket, which it inherits and which no child keeps. It runs no student code and is not
-dumpable, so that no child can read its memory or trace it.
+dumpable, so that no child can read its memory or trace it. Where there is no bubblewrap, it is not PID 1
+(`floor.FloorZygote`).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from grader.inside import frames
+from grader.inside import frames, processes
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
@@ -39,17 +40,15 @@ KERNEL_MODULES = (
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",
     "ipykernel.zmqshell",
-    "ipykernel.debugger",
     "ipykernel.subshell_manager",
     "IPython.core.completer",
     "IPython.core.magics",
     "IPython.core.pylabtools",
-    "matplotlib_inline.backend_inline",
-    "matplotlib_inline.config",
-    "jedi",
     "grader.inside.kernel",
 )
-"""What a kernel imports sooner or later: forking is faster than importing."""
+"""What every kernel imports: forking is faster than importing."""
+LATER_MODULES = ("ipykernel.debugger", "matplotlib_inline.backend_inline", "matplotlib_inline.config", "jedi")
+"""What some kernels import sooner or later."""
 
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -60,23 +59,26 @@ def main() -> None:
     control = socket.socket(fileno=descriptor)
     if user:
         become(user)
-    set_dumpable(False)
-    # Set here, since becoming another user has undone what bubblewrap could have set.
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    settings: dict[str, Any] = frames.receive(control)
+    shield()
+    live(control, frames.receive(control), Zygote)
+
+
+def live(control: socket.socket, settings: dict[str, Any], kind: type[Zygote]) -> None:
+    """Import everything, say so, and obey until the other side closes the socket."""
     # Before the imports: what caches they write is swept away with the first notebook.
     given = {path for folder in settings["writable"] for path in given_paths(folder)}
     try:
-        preload(settings["preload"])
+        preload(settings["preload"], settings["lasting"])
     except BaseException as error:
         frames.send(control, {"error": f"{type(error).__name__}: {error}", "detail": traceback.format_exc()})
         return
-    frames.send(control, {"ready": True})
+    zygote = kind(control, settings, given)
+    frames.send(control, {"level": zygote.level})
     folder = os.open(settings["run_folder"], os.O_PATH | os.O_DIRECTORY)
     socket.send_fds(control, [b"\0"], [folder])
     os.close(folder)
     with contextlib.suppress(frames.ConnectionLost):
-        Zygote(control, settings, given).obey()
+        zygote.obey()
 
 
 def become(user: int) -> None:
@@ -86,16 +88,24 @@ def become(user: int) -> None:
     os.setresuid(user, user, user)
 
 
+def shield() -> None:
+    """Keep every other process of the same user out of this one, and end with the one that started it."""
+    set_dumpable(False)
+    # Set here, since becoming another user has undone what bubblewrap could have set.
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
 def set_dumpable(dumpable: bool) -> None:
     libc.prctl(PR_SET_DUMPABLE, int(dumpable), 0, 0, 0)
 
 
-def preload(modules: list[str]) -> None:
+def preload(modules: list[str], lasting: bool) -> None:
+    """Import what kernels need; in a `lasting` sandbox, which is to fork many of them, also prepare what costs each."""
     # The debugger would listen on a port and slows every start down.
     sys.modules["debugpy"] = None  # type: ignore[assignment]
     for name in modules:
         importlib.import_module(name)
-    for name in KERNEL_MODULES:
+    for name in KERNEL_MODULES + (LATER_MODULES if lasting else ()):
         try:
             importlib.import_module(name)
         except ImportError:
@@ -104,12 +114,14 @@ def preload(modules: list[str]) -> None:
     if "torch" in sys.modules:
         # Threads do not survive a fork: with more than one, a child would wait for them for ever.
         sys.modules["torch"].set_num_threads(1)
-    if "matplotlib.pyplot" in sys.modules:
-        warm_up_drawing()
-    warm_up_traceback()
-    gc.collect()
+    if lasting:
+        if "matplotlib.pyplot" in sys.modules:
+            warm_up_drawing()
+        warm_up_traceback()
+        gc.collect()
     gc.freeze()
-    use_large_pages()
+    if lasting:
+        use_large_pages()
 
 
 def warm_up_drawing() -> None:
@@ -169,6 +181,8 @@ class End(NamedTuple):
 class Zygote:
     """Carries out the requests of the trusted side, one at a time."""
 
+    level = "bubblewrap"
+
     def __init__(self, control: socket.socket, settings: dict[str, Any], given: set[str]) -> None:
         self.control = control
         self.settings = settings
@@ -202,7 +216,7 @@ class Zygote:
         """Wait for the end of a child, and keep how it ended. Raises OSError where it is no child of PID 1."""
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         # Of the dead, too, until they are waited for; what wait4 tells has the CPU time of its children in it.
-        user, system, _, _ = _cpu_ticks(pid)
+        user, system, _, _ = processes.cpu_ticks(pid)
         _, status = os.waitpid(pid, 0)
         self.ended[pid] = End(os.waitstatus_to_exitcode(status), (user + system) / CLOCK_TICKS)
 
@@ -232,7 +246,7 @@ class Zygote:
         set_dumpable(True)
         limits = {
             resource.RLIMIT_AS: self.settings["memory_bytes"],
-            resource.RLIMIT_NPROC: self.settings["processes"],
+            resource.RLIMIT_NPROC: self.process_limit(),
             resource.RLIMIT_FSIZE: self.settings["disk_bytes"],
             resource.RLIMIT_CORE: 0,
             resource.RLIMIT_MEMLOCK: 0,
@@ -245,6 +259,11 @@ class Zygote:
         null = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
+
+    def process_limit(self) -> int:
+        """How many processes its user may have: nobody but this sandbox is that user, in here."""
+        limit: int = self.settings["processes"]
+        return limit
 
     def do_poll(self, pid: int) -> int | None:
         """The exit code (negative: the signal) of a kernel that has ended, or None."""
@@ -264,7 +283,7 @@ class Zygote:
         seconds = {}
         for pid in self.processes():
             with contextlib.suppress(OSError, ValueError):
-                seconds[pid] = sum(_cpu_ticks(pid)) / CLOCK_TICKS
+                seconds[pid] = sum(processes.cpu_ticks(pid)) / CLOCK_TICKS
         return seconds
 
     def do_spare(self, pids: list[int], wait: bool) -> int:
@@ -274,10 +293,7 @@ class Zygote:
             others = [pid for pid in self.processes() if pid not in wanted]
             if not others:
                 return 0
-            for number in (signal.SIGSTOP, signal.SIGKILL):
-                for pid in others:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, number)
+            processes.kill(others)
             if not wait:
                 break
             self.reap_killed(others)
@@ -290,18 +306,25 @@ class Zygote:
 
     def processes(self) -> list[int]:
         """Everything alive in here but PID 1."""
-        return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1" and not _is_zombie(name)]
+        return [pid for pid in processes.numbers() if pid != 1 and not processes.is_dead(pid)]
 
     def do_sweep(self) -> None:
         """Kill everything else in here, collect it, and empty what can be written: as if nobody had been here."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(-1, signal.SIGKILL)
+        self.kill_all()
         with contextlib.suppress(ChildProcessError):
             while True:
                 os.waitpid(-1, 0)
         self.ended.clear()
         for folder in self.settings["writable"]:
             empty(folder, self.given)
+        self.clear_shared()
+
+    def kill_all(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+
+    def clear_shared(self) -> None:
+        """Remove what outlives the processes that made it, and is in no folder."""
         remove_shared_memory()
         clear_keyrings()
 
@@ -332,21 +355,6 @@ def clear_keyrings() -> None:
     if number is not None:
         for keyring in KEYRINGS:
             libc.syscall(number, KEYCTL_CLEAR, keyring)
-
-
-def _cpu_ticks(pid: int) -> tuple[int, int, int, int]:
-    """User and system time of a process, then the same of its children that it has waited for."""
-    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    user, system, of_children, system_of_children = map(int, fields[11:15])
-    return user, system, of_children, system_of_children
-
-
-def _is_zombie(pid: str) -> bool:
-    """Dead, and not yet waited for by its parent: nothing can or need be done about it."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
-    except (OSError, IndexError):
-        return True
 
 
 def given_paths(folder: str) -> list[str]:

@@ -26,6 +26,7 @@ STATUSES: Mapping[str, Status] = {
     "missing": Status("missing", "∅", "missing", "no answer found"),
     "to be marked": Status("marking", "✎", "to be marked", "a person reads and marks this answer"),
     "marked": Status("marked", "☑", "marked", "a person gave the points"),
+    "later": Status("marking", "…", "checked later", "it is checked after it is handed in"),
 }
 """Of questions and checks."""
 

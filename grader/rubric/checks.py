@@ -22,6 +22,8 @@ from grader.assignment import Assignment, RubricError, shown
 
 MARK = "question"
 OPTIONS = {"points", "public"}
+NO_CONFIGURATION = Path(__file__).with_name("checks.ini")
+"""In the place of whatever configuration is around a rubric's folder. pytest insists on a file, on Windows too."""
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -104,7 +106,7 @@ def _arguments(folder: Path) -> list[str]:
         str(folder),
         f"--rootdir={folder}",
         f"--confcutdir={folder}",
-        "--config-file=/dev/null",
+        f"--config-file={NO_CONFIGURATION}",
         "--import-mode=importlib",
         "--capture=no",
         "--disable-warnings",
@@ -112,6 +114,8 @@ def _arguments(folder: Path) -> list[str]:
             "-p no:" + name
             for name in (
                 "cacheprovider",
+                # It would have debuggers call pytest, as long as the session lasts.
+                "debugging",
                 "junitxml",
                 "doctest",
                 "pastebin",
@@ -298,9 +302,7 @@ class _Collection:
 
 
 def register_mark(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", f"{MARK}(id, points=1, public=False): question, worth and audience of a check"
-    )
+    config.addinivalue_line("markers", f"{MARK}(id, points=1, public=False): question, worth and audience of a check")
 
 
 def _faults_of_item(item: pytest.Item, folder: Path) -> list[str]:

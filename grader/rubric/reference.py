@@ -5,14 +5,19 @@ from __future__ import annotations
 from grader.execution.checkpoints import Checkpoints
 from grader.execution.namespace import Namespace
 from grader.execution.probe import NotData, Probe, StudentError
-from grader.execution.remembered import Memory, RememberedProbe
+from grader.execution.remembered import Memory, RememberedProbe, about_reference
 from grader.rubric.outcomes import ReferenceFailed, explain
 
 
 def reference_namespace(checkpoints: Checkpoints, memory: Memory, question: str, seed: int) -> Namespace:
     """The reference after the cells of `question`. Asking it raises ReferenceFailed where its code raises."""
-    return Namespace(
-        lambda: RememberedProbe(lambda: _of_reference(checkpoints.probe(question, seed)), memory, f"{question} {seed}")
+    return Namespace(lambda: reference_answers(checkpoints, memory, question, seed))
+
+
+def reference_answers(checkpoints: Checkpoints, memory: Memory, question: str, seed: int) -> RememberedProbe:
+    """What answers for that namespace."""
+    return RememberedProbe(
+        lambda: _of_reference(checkpoints.probe(question, seed)), memory, about_reference(question, seed)
     )
 
 

@@ -84,6 +84,11 @@ class CheckSession:
         with self.checker() as checker:
             return checker.grade(checks, notebook, seed)
 
+    def open(self) -> None:
+        """Collect the checks now, and not when they are first needed. Raises RubricError."""
+        with self.checker():
+            pass
+
     @contextlib.contextmanager
     def checker(self) -> Iterator[Checker]:
         """The checks, for as long as the process is set up for them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
@@ -10,7 +11,7 @@ from notebooks import code_notebook
 from grader.assignment import Limits
 from grader.execution.checkpoints import Checkpoints
 from grader.execution.runner import Stop, run_notebook
-from grader.execution.sandbox import Sandbox
+from grader.execution.sandbox import Sandbox, SandboxMode
 
 LIMITS = Limits(
     cell_cpu_seconds=2,
@@ -26,6 +27,9 @@ LIMITS = Limits(
     restarts=2,
 )
 
+MODE: SandboxMode = "none" if os.environ.get("GRADER_TEST_SANDBOX") == "none" else "require"
+"""With GRADER_TEST_SANDBOX=none, the tests of notebooks and checks run without bubblewrap: nothing may differ."""
+
 Run = Callable[..., Checkpoints]
 
 
@@ -37,7 +41,7 @@ def limits() -> Limits:
 @pytest.fixture(scope="module")
 def sandbox(limits: Limits) -> Iterator[Sandbox]:
     """One sandbox for all tests of a module: what one notebook does must not harm the next."""
-    with Sandbox(["numpy"], limits) as sandbox:
+    with Sandbox(["numpy"], limits, MODE) as sandbox:
         yield sandbox
 
 

@@ -185,7 +185,9 @@ def test_short_arrays_are_shown_whole_and_long_ones_by_their_shape() -> None:
     assert show(np.zeros((3, 4))) == "values of shape (3, 4)"
 
 
-@pytest.mark.parametrize("value", [None, "text", [1, "2"], [[1], [1, 2]], np.array(["a"]), object()], ids=repr)
+@pytest.mark.parametrize(
+    "value", [None, "text", [1, "2"], [[1], [1, 2]], np.array(["a"]), object()], ids=lambda value: type(value).__name__
+)
 def test_what_holds_no_numbers_is_no_array(value: Any) -> None:
     assert as_array(value) is None
 
