@@ -52,13 +52,13 @@ def validate(
         page = output / f"{assignment.name}.html"
         write_atomically(page, render_validation(assignment, validation))
         write_atomically(output / f"{assignment.name}.json", encode(validation))
-    _print_validation(validation)
+    print_validation(validation)
     typer.echo(f"Matrix: {shown(page)}")
     if not validation.is_clean:
         raise typer.Exit(1)
 
 
-def _print_validation(validation: Validation) -> None:
+def print_validation(validation: Validation) -> None:
     from rich.table import Table
 
     table = Table("question", "right answers accepted", "mutants killed", "generated caught", "equivalent")

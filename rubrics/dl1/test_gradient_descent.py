@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate, pairwise
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 
 from grader.rubric import StudentError, review
 from grader.rubric.compare import as_array, matches, number, show
-from grader.rubric.properties import Answer, expect_calls, floats, raise_if_ended
+from grader.rubric.properties import expect_calls, expect_known, floats, known_calls, raise_if_ended
 
 Array = np.ndarray[Any, Any]
 Point = tuple[float, float]
@@ -37,62 +37,52 @@ def grad_y(x: float, y: float) -> float:
     return x + 2 * y
 
 
-def descend(x: float, y: float, step_sizes: Sequence[float]) -> Point:
-    for size in step_sizes:
-        x, y = x - size * grad_x(x, y), y - size * grad_y(x, y)
-    return x, y
-
-
-@pytest.mark.question("1.1.a", points=1)
-def test_gradient_descent_step(student, rng, seed):
+@pytest.mark.question("1.1.a", points=1, public=True)
+def test_gradient_descent_step(student, reference, examples):
     """Each step moves x and y against the gradient at the current point, by step_size times the gradient."""
+    reference.exec(RUNS_OF_THE_REFERENCE)
+    whole_run = reference.eval("optimize_f(3, 2, 0.1, 4)")
     expect_calls(
         student,
-        "optimize_f",
-        st_runs(),
-        lambda result, x, y, step_size, steps: _fault_of_run(result, x, y, [[step_size] * steps]),
-        seed=seed,
-        max_examples=RUNS,
-        # Whole numbers too, as in the notebook.
-        always=[(3, 2, 0.1, 1), (3, 2, 0.1, 10), (*rng.uniform(-2, 2, 2).tolist(), rng.uniform(0.01, 0.08), 5)],
-        reason_of=lambda answers: _reason(answers, MISTAKES),
+        reference,
+        "optimize_f(x, y, step_size, steps)",
+        [*SIMPLE_RUNS, *examples(st_runs, RUNS)],
+        mistakes=MISTAKES,
+        fault_of=lambda result, right, *settings: _fault_of_run(result, [right]),
+        same=_is_end,
     )
-    _review_histories(student.optimize_f(3, 2, 0.1, 4), _path(3, 2, [0.1] * 4))
+    _review_histories(student.optimize_f(3, 2, 0.1, 4), [whole_run])
 
 
-@pytest.mark.question("1.1.g", points=1)
-def test_step_size_schedule(student, rng, seed):
+@pytest.mark.question("1.1.g", points=1, public=True)
+def test_step_size_schedule(student, reference, examples):
     """The step size of step t is step_size times decay to the power t."""
+    reference.exec(RUNS_OF_THE_REFERENCE)
+    whole_runs = reference.eval("check_schedules(3, 2, 0.1, 4, 0.5)")
+    decaying = known_calls(
+        reference,
+        "optimize_f(x, y, step_size, steps, decay)",
+        [*SIMPLE_DECAYING_RUNS, *examples(st_decaying_runs, RUNS)],
+        right="check_schedules(x, y, step_size, steps, decay)",
+        mistakes=_schedule_mistakes(reference),
+    )
+    constant = known_calls(reference, "optimize_f(x, y, step_size, steps)", [*SIMPLE_RUNS, *examples(st_runs, 3)])
     function = _with_decay(student)
-    expect_calls(
+    expect_known(
         student,
-        "optimize_f",
-        st_runs(with_decay=True),
-        # A running product may be updated before the step as well as after it.
-        lambda result, x, y, *settings: _fault_of_run(
-            result, x, y, [_decayed(*settings), _decayed(*settings, first=1)]
-        ),
-        seed=seed,
-        max_examples=RUNS,
-        always=[(3, 2, 0.1, 4, 0.5), (*rng.uniform(-2, 2, 2).tolist(), 0.07, 5, rng.uniform(0.6, 0.9))],
-        reason_of=_schedule_reason,
+        decaying,
+        fault_of=lambda result, right, *settings: _fault_of_run(result, right),
+        same=_is_end,
         function=function,
     )
     if _has_default(student):
-        expect_calls(
+        expect_known(
             student,
-            "optimize_f",
-            st_runs(),
-            lambda result, x, y, step_size, steps: _fault_of_run(result, x, y, [[step_size] * steps]),
-            seed=seed,
-            max_examples=3,
-            # In a single step, no decay shows.
-            always=[(3, 2, 0.1, 4)],
+            constant,
+            fault_of=lambda result, right, *settings: _fault_of_run(result, [right]),
             reason_of=lambda answers: "without `decay` the step size should not decay: its default is 1",
         )
-    settings = (0.1, 4, 0.5)
-    result = function(3, 2, *settings)
-    _review_histories(result, *(_path(3, 2, _decayed(*settings, first=first)) for first in (0, 1)))
+    _review_histories(function(3, 2, 0.1, 4, 0.5), whole_runs)
 
 
 @pytest.mark.question("1.1.h", points=1)
@@ -123,14 +113,26 @@ def test_tuned_run(student):
     )
 
 
+SIMPLE_RUNS = [(3, 2, 0.1, 1), (0, 1, 0.1, 1), (1, 0, 0.1, 1), (3, 2, 0.1, 2), (3, 2, 0.1, 4), (3, 2, 0.1, 10)]
+"""Whole numbers too, as in the notebook. In a single step, not every mistake shows."""
+
+SIMPLE_DECAYING_RUNS = [(3, 2, 0.1, 1, 0.5), (3, 2, 0.1, 2, 0.5), (3, 2, 0.1, 3, 0.5), (3, 2, 0.1, 4, 0.5)]
+
+
 @functools.cache
-def st_runs(*, with_decay: bool = False) -> Any:
+def st_runs() -> Any:
     """Arguments of optimize_f. The steps are few and small, so that rounding cannot grow into a difference."""
     from hypothesis import strategies as st
 
     start = floats(-3, 3)
-    arguments = [start, start, st.integers(1, 10).map(lambda n: n / 100), st.integers(1, 6)]
-    return st.tuples(*arguments, *([st.integers(1, 9).map(lambda n: n / 10)] if with_decay else []))
+    return st.tuples(start, start, st.integers(1, 10).map(lambda n: n / 100), st.integers(1, 6))
+
+
+@functools.cache
+def st_decaying_runs() -> Any:
+    from hypothesis import strategies as st
+
+    return st.tuples(st_runs(), st.integers(1, 9).map(lambda n: n / 10)).map(lambda drawn: (*drawn[0], drawn[1]))
 
 
 def _with_decay(student: Any) -> Any:
@@ -155,48 +157,40 @@ def _has_default(student: Any) -> bool:
     return True
 
 
-def _decayed(step_size: float, steps: int, decay: float, *, first: int = 0) -> list[float]:
-    return [step_size * decay ** (first + t) for t in range(steps)]
-
-
-def _fault_of_run(result: Any, x: float, y: float, schedules: Sequence[Sequence[float]]) -> str:
-    """What is wrong with what a run from (x, y) returned, unless it is right for one of these schedules."""
-    faults = [_fault_of_path(result, _path(x, y, step_sizes)) for step_sizes in schedules]
+def _fault_of_run(result: Any, right: Sequence[Any]) -> str:
+    """What is wrong with what a run returned, unless it is the same as one of these."""
+    faults = [_fault_of_result(result, one) for one in right]
     return "" if "" in faults else faults[0]
 
 
-def _path(x: float, y: float, step_sizes: Sequence[float]) -> list[Point]:
-    return list(accumulate(step_sizes, lambda point, size: descend(*point, [size]), initial=(x, y)))
-
-
-def _fault_of_path(result: Any, path: Sequence[Point]) -> str:
+def _fault_of_result(result: Any, right: Any) -> str:
     if not isinstance(result, (tuple, list)) or len(result) < 3:
         return f"gives {show(result)}; it should give five values: x, y, f(x, y), x_hist, y_hist"
     end = _end(result)
     if end is None:
         return "should give the numbers x and y first"
-    if not _is_near(end, path[-1]):
-        return f"ends at x, y = {_pair(end)}; it should end at {_pair(path[-1])}"
-    if not _is_near(result[2], f(*path[-1])):
-        return f"gives {show(result[2])} as its third value; f(x, y) is {number(f(*path[-1]))} there"
+    if not _is_near(end, right[:2]):
+        return f"ends at x, y = {_pair(end)}; it should end at {_pair(right)}"
+    if not _is_near(result[2], right[2]):
+        return f"gives {show(result[2])} as its third value; f(x, y) is {number(right[2])} there"
     return ""
 
 
-def _review_histories(result: Any, *paths: Sequence[Point]) -> None:
+def _review_histories(result: Any, right: Sequence[Any]) -> None:
     """What is recorded on the way is given code and earns no point: where it is wrong, a person decides."""
-    faults = [_fault_of_histories(result[3:], path) for path in paths]
+    faults = [_fault_of_histories(result[3:], one[3:]) for one in right]
     if "" not in faults:
         review(f"x, y and f(x, y) are right, but optimize_f(3, 2, 0.1, ...) gives {faults[0]}")
 
 
-def _fault_of_histories(histories: Sequence[Any], path: Sequence[Point]) -> str:
+def _fault_of_histories(histories: Sequence[Any], right: Sequence[Any]) -> str:
     if len(histories) != 2:
         return f"{len(histories) + 3} values; it should give x, y, f(x, y), x_hist, y_hist"
-    for name, history, right in zip(("x_hist", "y_hist"), histories, zip(*path, strict=True), strict=True):
+    for name, history, way in zip(("x_hist", "y_hist"), histories, right, strict=True):
         points = _numbers(history)
         # Whether the start belongs to it is a matter of taste.
-        if points is None or not (_is_near(points, right) or _is_near(points, right[1:])):
-            return f"{name} = {_short(points)}; the points on its way are {_short(right)}"
+        if points is None or not (_is_near(points, way) or _is_near(points, way[1:])):
+            return f"{name} = {_short(points)}; the points on its way are {_short(way)}"
     return ""
 
 
@@ -229,92 +223,97 @@ def _pair(values: Sequence[Any]) -> str:
     return f"{number(values[0])}, {number(values[1])}"
 
 
-def _reason(answers: Sequence[Answer], mistakes: dict[str, Callable[..., Point]]) -> str:
-    """The common mistake that explains all end points, if one does."""
-    ends = [_end(result) if isinstance(result, (tuple, list)) and len(result) > 1 else None for _, result in answers]
-    with np.errstate(all="ignore"):
-        for reason, mistake in mistakes.items():
-            pairs = zip(answers, ends, strict=True)
-            if all(end is not None and _is_near(end, mistake(*answer.arguments)) for answer, end in pairs):
-                return reason
-    return ""
+def _is_end(result: Any, end: Any) -> bool:
+    """Whether a run ends there."""
+    found = _end(result) if isinstance(result, (tuple, list)) and len(result) > 1 else None
+    return found is not None and _is_near(found, end)
 
 
-def _one_after_the_other(x: float, y: float, size: float, steps: int) -> Point:
-    for _ in range(steps):
-        x = x - size * grad_x(x, y)
-        y = y - size * grad_y(x, y)
+# What comes of common mistakes, made of right runs with other settings.
+
+RUNS_OF_THE_REFERENCE = """
+import numpy as np
+
+def check_end(x, y, step_size, steps, *decay):
+    return optimize_f(x, y, step_size, steps, *decay)[:2]
+
+def check_steps(step, x, y, sizes):
+    for size in sizes:
+        x, y = step(x, y, size)
     return x, y
 
+def check_one_after_the_other(x, y, size):
+    x = check_end(x, y, size, 1)[0]
+    return x, check_end(x, y, size, 1)[1]
 
-def _first_gradient_only(x: float, y: float, size: float, steps: int) -> Point:
-    dx, dy = grad_x(x, y), grad_y(x, y)
-    return x - steps * size * dx, y - steps * size * dy
+def check_exchanged(x, y, size):
+    next_x, next_y = check_end(x, y, size, 1)
+    return x + next_y - y, y + next_x - x
 
+def check_first_only(x, y, size, steps):
+    next_x, next_y = check_end(x, y, size, 1)
+    return x + steps * (next_x - x), y + steps * (next_y - y)
 
-def _swapped(x: float, y: float, size: float, steps: int) -> Point:
-    for _ in range(steps):
-        x, y = x - size * grad_y(x, y), y - size * grad_x(x, y)
-    return x, y
+def check_single(x, y, size):
+    return check_end(x, y, size, 1)
 
+def check_schedules(x, y, size, steps, decay):
+    # A running product may be updated before the step as well as after it.
+    return [optimize_f(x, y, first, steps, decay) for first in (size, size * decay)]
+"""
 
-MISTAKES: dict[str, Callable[[float, float, float, int], Point]] = {
-    "x and y do not change": lambda x, y, size, steps: (x, y),
-    "the steps go up instead of down (+ gradient)": lambda x, y, size, steps: descend(x, y, [-size] * steps),
-    "step_size is not used": lambda x, y, size, steps: descend(x, y, [1.0] * steps),
-    "step_size is not used (it is always 0.1)": lambda x, y, size, steps: descend(x, y, [0.1] * steps),
-    "the gradient for y is computed with the x that has already moved": _one_after_the_other,
-    "the gradients are computed only once, not in each step": _first_gradient_only,
-    "the gradients of x and y are exchanged": _swapped,
-    "only one step is made": lambda x, y, size, steps: descend(x, y, [size]),
-    "one step too few is made": lambda x, y, size, steps: descend(x, y, [size] * (steps - 1)),
-    "one step too many is made": lambda x, y, size, steps: descend(x, y, [size] * (steps + 1)),
-    "only x changes": lambda x, y, size, steps: _only(x, y, size, steps, 1, 0),
-    "only y changes": lambda x, y, size, steps: _only(x, y, size, steps, 0, 1),
-}
-
-
-def _only(x: float, y: float, size: float, steps: int, for_x: int, for_y: int) -> Point:
-    for _ in range(steps):
-        x, y = x - for_x * size * grad_x(x, y), y - for_y * size * grad_y(x, y)
-    return x, y
-
-
-def _by(step_sizes: Callable[[float, Array, float], Array]) -> Callable[[float, float, float, int, float], Point]:
-    """The end of a run by a schedule: step sizes from the first one, the numbers of the steps, and the decay."""
-    return lambda x, y, size, steps, decay: descend(x, y, step_sizes(size, np.arange(steps), decay).tolist())
-
-
-SCHEDULE_MISTAKES: dict[str, Callable[[float, Array, float], Array]] = {
-    "the decay is applied to a step size that has already decayed": lambda size, t, d: size * d ** np.cumsum(t),
-    "the decay is applied to a step size that has already decayed, and one step too early": lambda size, t, d: (
-        size * d ** np.cumsum(t + 1)
+MISTAKES = {
+    "x and y do not change": "(x, y)",
+    "the steps go up instead of down (+ gradient)": "check_end(x, y, -step_size, steps)",
+    "step_size is not used": "check_end(x, y, 1.0, steps)",
+    "step_size is not used (it is always 0.1)": "check_end(x, y, 0.1, steps)",
+    "the gradient for y is computed with the x that has already moved": (
+        "check_steps(check_one_after_the_other, x, y, [step_size] * steps)"
     ),
-    "the step size does not decay": lambda size, t, d: size + 0 * t,
-    "the step size decays only once": lambda size, t, d: np.where(t == 0, size, size * d),
-    "the step size is decay**t alone, without step_size": lambda size, t, d: d**t,
-    "the step size is multiplied by t * decay": lambda size, t, d: size * d * t,
-    "the step size is multiplied by (t + 1) * decay": lambda size, t, d: size * d * (t + 1),
-    "the step size is divided by 1 + decay * t": lambda size, t, d: size / (1 + d * t),
-    "the step size is divided by the decay, so it grows": lambda size, t, d: size / d**t,
-    "the step size is reduced by decay * t": lambda size, t, d: size - d * t,
-    "this is exp(-decay * t) for decay**t": lambda size, t, d: size * np.exp(-d * t),
-    "the steps go up instead of down (+ gradient)": lambda size, t, d: -size * d**t,
-    "x and y do not change": lambda size, t, d: 0.0 * t,
+    "the gradients are computed only once, not in each step": "check_first_only(x, y, step_size, steps)",
+    "the gradients of x and y are exchanged": "check_steps(check_exchanged, x, y, [step_size] * steps)",
+    "only one step is made": "check_end(x, y, step_size, 1)",
+    "one step too few is made": "check_end(x, y, step_size, steps - 1)",
+    "one step too many is made": "check_end(x, y, step_size, steps + 1)",
+    "only x changes": "check_steps(lambda x, y, size: (check_end(x, y, size, 1)[0], y), x, y, [step_size] * steps)",
+    "only y changes": "check_steps(lambda x, y, size: (x, check_end(x, y, size, 1)[1]), x, y, [step_size] * steps)",
 }
-"""Step sizes from the first one, the numbers of the steps, and the decay."""
+
+WRONG_STEP_SIZES = {
+    "the decay is applied to a step size that has already decayed": "size * d ** np.cumsum(t)",
+    "the decay is applied to a step size that has already decayed, and one step too early": (
+        "size * d ** np.cumsum(t + 1)"
+    ),
+    "the step size does not decay": "size + 0 * t",
+    "the step size decays only once": "np.where(t == 0, size, size * d)",
+    "the step size is multiplied by t * decay": "size * d * t",
+    "the step size is multiplied by (t + 1) * decay": "size * d * (t + 1)",
+    "the step size is divided by 1 + decay * t": "size / (1 + d * t)",
+    "the step size is divided by the decay, so it grows": "size / d ** t",
+    "the step size is reduced by decay * t": "size - d * t",
+    "this is exp(-decay * t) for decay**t": "size * np.exp(-d * t)",
+}
+"""By the first one, the numbers of the steps, and the decay."""
+
+SCHEDULE_MISTAKES = {
+    "x and y do not change": "(x, y)",
+    "the steps go up instead of down (+ gradient)": "check_end(x, y, -step_size, steps, decay)",
+    "the step size is decay**t alone, without step_size": "check_end(x, y, 1.0, steps, decay)",
+}
 
 
-def _schedule_reason(answers: Sequence[Answer]) -> str:
-    """The wrong schedule that explains all end points, with its step sizes where they are easy to read."""
-    reason = _reason(answers, {reason: _by(step_sizes) for reason, step_sizes in SCHEDULE_MISTAKES.items()})
-    if not reason:
-        return ""
-    right, wrong = (
-        ", ".join(f"{size:.4g}" for size in sizes)
-        for sizes in (_decayed(0.1, 3, 0.5), SCHEDULE_MISTAKES[reason](0.1, np.arange(3), 0.5))
-    )
-    return f"{reason}. With step_size = 0.1 and decay = 0.5 the step sizes should be {right}; yours are {wrong}"
+def _schedule_mistakes(reference: Any) -> dict[str, str]:
+    """Where wrong schedules end; where the reason is one of WRONG_STEP_SIZES, it tells some of them."""
+    functions = [f"(lambda size, t, d: {sizes})" for sizes in WRONG_STEP_SIZES.values()]
+    told = reference.eval(f"[sizes(0.1, np.arange(3), 0.5).tolist() for sizes in [{', '.join(functions)}]]")
+    mistakes = dict(SCHEDULE_MISTAKES)
+    for reason, function, sizes in zip(WRONG_STEP_SIZES, functions, told, strict=True):
+        yours = ", ".join(f"{size:.4g}" for size in sizes)
+        example = f"With step_size = 0.1 and decay = 0.5 the step sizes should be 0.1, 0.05, 0.025; yours are {yours}"
+        mistakes[f"{reason}. {example}"] = (
+            f"check_steps(check_single, x, y, {function}(step_size, np.arange(steps), decay).tolist())"
+        )
+    return mistakes
 
 
 def _runs(student: Any) -> Iterator[tuple[dict[str, Any], Point]]:

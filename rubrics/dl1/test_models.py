@@ -2,110 +2,121 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
-import networks
 import numpy as np
 import pytest
 import torch
 
 from grader.rubric import expect, stats
 from grader.rubric.compare import as_array, matches, number, show
+from grader.rubric.properties import once
 
 Array = np.ndarray[Any, Any]
 
 
-@pytest.mark.question("1.4.a", points=1)
-def test_model1_preactivation(student, rng):
+@pytest.mark.question("1.4.a", points=1, public=True)
+def test_model1_preactivation(student, reference, examples, rng):
     """model1 computes the inner product of x and w, plus b."""
-    cases = _model1_cases(rng)
+    [cases] = examples(once(lambda: _model1_cases(rng)))
+    known = _known_model1(reference, cases)
     outputs = _model1_outputs(student, cases)
     changed = student.eval("_changed")
     student.replace("sigmoid", expression="lambda x: x")
     plain = _model1_outputs(student, cases)
-    right = [x @ w + b for x, w, b in cases]
     if changed:
         pytest.fail(f"model1(x) changes {' and '.join(changed)}: its second call will give something else")
     # Whatever was made of the pre-activation: nothing, the function called sigmoid, or another one.
     for values in (plain, outputs):
-        if any(_all_match(values, [h(z) for z in right]) for h in (networks.IDENTITY.of, *ACTIVATIONS.values())):
+        if any(_all_match(values, right) for right in known[RIGHT].values()):
             return
-    x, w, b = cases[0]
+    _expect_difference(outputs)
     for values in (plain, outputs):
-        for h in (networks.IDENTITY.of, *ACTIVATIONS.values()):
-            for reason, mistake in PREACTIVATION_MISTAKES.items():
-                if _all_match(values, [h(mistake(*case)) for case in cases]):
-                    pytest.fail(f"{reason}: it should be x @ w + b")
+        for name in known[RIGHT]:
+            for reason in PREACTIVATION_MISTAKES:
+                if _all_match(values, known[reason][name]):
+                    pytest.fail(f"{reason}: it should be the inner product of x and w, plus b")
+    x, w, b = cases[0]
     given = f"x = {show(x)}, w = {show(w)}, b = {number(b)}"
     shape = np.shape(as_array(plain[0]))
     if shape:
-        pytest.fail(f"model1(x) has shape {shape}; the inner product x @ w is a single number, for {given}")
-    expect(plain[0], right[0], what="the pre-activation x @ w + b", given=given)
+        pytest.fail(f"model1(x) has shape {shape}; the inner product of x and w is a single number, for {given}")
+    expect(plain[0], known[RIGHT][NO_ACTIVATION][0], what="the pre-activation", given=given)
 
 
-@pytest.mark.question("1.4.a", points=1)
-def test_model1_activation(student, rng):
+@pytest.mark.question("1.4.a", points=1, public=True)
+def test_model1_activation(student, reference, examples, rng):
     """model1 applies the logistic sigmoid to the pre-activation."""
-    cases = _model1_cases(rng)
+    [cases] = examples(once(lambda: _model1_cases(rng)))
+    known = _known_model1(reference, cases)
     outputs = _model1_outputs(student, cases)
     student.replace("sigmoid", expression="lambda x: x")
     plain = _model1_outputs(student, cases)
     # Right is the sigmoid of what this model takes as pre-activation, be that right or wrong.
-    preactivations = [[x @ w + b for x, w, b in cases]]
-    preactivations += [[mistake(*case) for case in cases] for mistake in PREACTIVATION_MISTAKES.values()]
-    if any(_all_match(outputs, [networks.sigmoid(z) for z in values]) for values in preactivations):
+    if any(_all_match(outputs, values[SIGMOID]) for values in known.values()):
         return
-    for values in preactivations:
-        _expect_no_other_activation(outputs, values)
+    _expect_difference(outputs)
+    for values in known.values():
+        for name, wrong in values.items():
+            # A replaced sigmoid leaves a model alone that has a formula of its own.
+            if name == NO_ACTIVATION and not _are_probabilities(wrong) and _all_match(outputs, wrong):
+                pytest.fail("model1 returns the pre-activation: no activation function is applied to it")
+            if name not in (NO_ACTIVATION, SIGMOID) and _all_match(outputs, wrong):
+                pytest.fail(f"model1 applies {name} to the pre-activation; it should be the logistic sigmoid")
     # Last, since what is left of the model without the sigmoid may hold another activation.
-    without = [None if value is None else value.astype(float) for value in map(as_array, plain)]
-    if all(value is not None for value in without):
-        others = (networks.RELU.of, np.tanh, np.round)
-        kept = any(_all_match(without, [h(z) for z in preactivations[0]]) for h in others)
-        if not kept and _all_match(outputs, [networks.sigmoid(z) for z in without]):
+    rounded = [np.round(z) for z in known[RIGHT][NO_ACTIVATION]]
+    kept = (known[RIGHT]["ReLU"], known[RIGHT]["tanh"], rounded)
+    if _are_numbers(plain) and not any(_all_match(plain, values) for values in kept):
+        student.replace("sigmoid", expression="lambda x: 4 * x + 8")
+        # So it returns what is called sigmoid there, of whatever it takes as pre-activation.
+        if _all_match(_model1_outputs(student, cases), [4 * as_array(z) + 8 for z in plain]):
             return
-        if all(value.shape == () for value in without) and len(set(map(float, without))) > 1:
-            _expect_no_other_activation(outputs, without)
-    x, w, b = cases[0]
-    right = networks.sigmoid(x @ w + b)
-    given = f"x @ w + b = {number(x @ w + b)}"
-    expect(outputs[0], right, what="sigmoid of the pre-activation", given=given, rtol=1e-4)
+        if not _are_probabilities(plain) and _all_match(outputs, plain):
+            pytest.fail("model1 returns the pre-activation: no activation function is applied to it")
+    given = f"the pre-activation {number(as_array(known[RIGHT][NO_ACTIVATION][0])[()])}"
+    expect(outputs[0], known[RIGHT][SIGMOID][0], what="model1(x)", given=given, rtol=1e-4)
 
 
-@pytest.mark.question("1.5.a", points=1)
-def test_network_linear(student, rng):
+@pytest.mark.question("1.5.a", points=1, public=True)
+def test_network_linear(student, reference, examples, rng):
     """Each layer computes z @ w + b from the output of the layer before, for all samples of a batch."""
+    [cases] = examples(once(lambda: _networks(rng)))
+    known = _known_networks(reference, cases)
     identity = student.eval("lambda z: z")
-    for x, params in _networks(rng):
+    for (x, params), right in zip(cases, known, strict=True):
         given = f"x of shape {tuple(x.shape)} and layers {_sizes(params)}"
         student.exec(CALL_NETWORK, _x=x, _layers=[(w, b, identity) for w, b in params])
         output = student.eval("_output")
         _expect_untouched(student, x, params, given)
-        right = _linear(x, params)
-        if _is_output(output, right):
-            _expect_gradients(student, x, params, given)
+        if _is_output(output, right["linear"]):
+            _expect_gradients(student, right["gradients"], given)
             continue
         # An activation that is fixed instead of h is another point's mistake.
-        if any(_is_output(output, _forward(x, params, hidden, last)) for hidden, last in FIXED_ACTIVATIONS):
+        if any(_is_output(output, fixed) for fixed in right["fixed"]):
             continue
-        for reason, wrong in _linear_mistakes(x, params):
-            if _is_output(output, wrong):
+        for reason, wrong in zip(LINEAR_MISTAKES, right["mistaken"], strict=True):
+            if wrong is not None and _is_output(output, wrong):
                 pytest.fail(f"{reason}, for {given}")
-        expect(output, right, what="network(x, params) with the identity for h", given=given, rtol=1e-4, atol=1e-4)
+        expect(
+            output,
+            right["linear"],
+            what="network(x, params) with the identity for h",
+            given=given,
+            rtol=1e-4,
+            atol=1e-4,
+        )
 
 
-@pytest.mark.question("1.5.a", points=1)
-def test_network_applies_h(student, rng):
+@pytest.mark.question("1.5.a", points=1, public=True)
+def test_network_applies_h(student, reference, examples, rng):
     """Each layer applies its own activation function h to the result of its linear transformation."""
-    x, params = _networks(rng)[0]
+    [cases] = examples(once(lambda: _networks(rng)))
+    x, params = cases[0]
+    right = _output_of_reference(reference, x, params)
     student.exec(RECORDING_ACTIVATIONS)
     handles = student.eval("_recording")
-    functions = [networks.TANH.of, lambda z: np.logaddexp(0, z), networks.sigmoid]
     output = student.network(x, [(w, b, h) for (w, b), h in zip(params, handles, strict=True)])
-    layers = [networks.Layer(w.numpy().astype(float), b.numpy().astype(float), None) for w, b in params]
-    right = networks.forward(x.numpy().astype(float), layers, functions).squeeze(-1)
     if _is_output(output, right, squeezed=True):
         return
     # The linear part may be wrong: that costs its own point.
@@ -124,31 +135,34 @@ def test_network_applies_h(student, rng):
         pytest.fail("the output of the network is not what h of the last layer gives")
 
 
-@pytest.mark.question("1.5.b", points=1)
-def test_make_layer_scale(student, rng):
+@pytest.mark.question("1.5.b", points=1, public=True)
+def test_make_layer_scale(student, reference, examples, rng):
     """The weights have the scale of He initialisation, sqrt(2 / d0)."""
-    weights, d0, d1 = _weights(student, rng)
-    if _scale(weights, d0, d1) is None:
-        spread = float(weights.std())
+    [(d0, d1)] = examples(once(lambda: _layer_sizes(rng)))
+    scales = Scales(reference, d0, d1)
+    weights = _weights(student, d0, d1)
+    if scales.that_made(weights) is None:
         pytest.fail(
-            f"the weights' standard deviation is {spread:.4g} for d0 = {d0}, d1 = {d1}; "
-            f"it should be sqrt(2/d0) = {(2 / d0) ** 0.5:.4g}{_known_scale(weights, d0, d1)}"
+            f"the weights' standard deviation is {weights.std():.4g} for d0 = {d0}, d1 = {d1}; "
+            f"it should be sqrt(2/d0) = {scales.right:.4g}{scales.known(weights)}"
         )
 
 
-@pytest.mark.question("1.5.b", points=1)
-def test_make_layer_normal_weights(student, rng):
+@pytest.mark.question("1.5.b", points=1, public=True)
+def test_make_layer_normal_weights(student, reference, examples, rng):
     """The weights, of shape (d0, d1), are normally distributed around 0 and multiplied by that scale."""
+    [(d0, d1)] = examples(once(lambda: _layer_sizes(rng)))
+    scales = Scales(reference, d0, d1)
     # Weights that the activation was applied to are not normal any more.
-    weights, d0, d1 = _weights(student, rng, activation="lambda z: z * (z > 0)")
-    again, _, _ = _weights(student, rng, sizes=(d0, d1))
+    weights = _weights(student, d0, d1, activation="lambda z: z * (z > 0)")
+    again = _weights(student, d0, d1)
     if weights.shape != (d0, d1):
         pytest.fail(f"the weights have shape {weights.shape}, expected ({d0}, {d1}), for d0 = {d0}, d1 = {d1}")
-    scale = _scale(weights, d0, d1)
+    scale = scales.that_made(weights)
     if scale is not None and scale.squared:
         pytest.fail(
             f"the weights' standard deviation is {weights.std():.4g} = 2/{scale.size} for d0 = {d0}, d1 = {d1}; "
-            f"it should be sqrt(2/d0) = {(2 / d0) ** 0.5:.4g}: the scale is squared"
+            f"it should be sqrt(2/d0) = {scales.right:.4g}: the scale is squared"
         )
     if stats.std_is(weights, 1):
         pytest.fail("the weights' standard deviation is 1: they are not multiplied by the scale")
@@ -158,14 +172,15 @@ def test_make_layer_normal_weights(student, rng):
     stats.expect_independent(weights, again, what="weights", false_fail=stats.FALSE_FAIL / 2)
 
 
-@pytest.mark.question("1.5.b", points=1)
-def test_make_layer_biases(student, rng):
+@pytest.mark.question("1.5.b", points=1, public=True)
+def test_make_layer_biases(student, reference, examples, rng):
     """The biases are zeros of shape (d1,); the layer is (w, b, activation), in float64."""
-    d0, d1 = int(rng.integers(3, 9)), int(rng.integers(10, 20))
+    [(d0, d1)] = examples(once(lambda: (int(rng.integers(3, 9)), int(rng.integers(10, 20)))))
+    right = reference.eval("make_layer(*check_sizes, abs)[1]", check_sizes=(d0, d1))
     given = f"make_layer({d0}, {d1}, activation)"
     activation = student.eval("lambda z: z**3")
     layer = _layer(student.make_layer(d0, d1, activation))
-    expect(layer[1], np.zeros(d1), what="the biases", given=given, atol=0)
+    expect(layer[1], right, what="the biases", given=given, atol=0)
     student.exec("_first, _second = (make_layer(_d0, _d1, abs)[1] for _ in range(2))", _d0=d0, _d1=d1)
     if student.eval("_first is _second"):
         pytest.fail("all layers share one tensor of biases: training one of them changes the others")
@@ -178,40 +193,69 @@ def test_make_layer_biases(student, rng):
         pytest.fail(f"the third item of the layer should be the activation function as it was given, for {given}")
 
 
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "the logistic sigmoid": networks.sigmoid,
-    "ReLU": networks.RELU.of,
-    "tanh": np.tanh,
-    "the sigmoid of -z": lambda z: networks.sigmoid(-z),
-    "the sigmoid twice": lambda z: networks.sigmoid(networks.sigmoid(z)),
-    "the sigmoid of ReLU": lambda z: networks.sigmoid(networks.RELU.of(z)),
-    "the exponential function": np.exp,
-    "rounding of the sigmoid": lambda z: np.round(networks.sigmoid(z)),
+RIGHT = ""
+NO_ACTIVATION = "no activation function"
+SIGMOID = "the logistic sigmoid"
+
+ACTIVATIONS = {
+    NO_ACTIVATION: "z",
+    SIGMOID: "sigmoid(z)",
+    "ReLU": "relu(z)",
+    "tanh": "torch.tanh(z)",
+    "the sigmoid of -z": "sigmoid(-z)",
+    "the sigmoid twice": "sigmoid(sigmoid(z))",
+    "the sigmoid of ReLU": "sigmoid(relu(z))",
+    "the exponential function": "torch.exp(z)",
+    "rounding of the sigmoid": "torch.round(sigmoid(z))",
 }
 
-PREACTIVATION_MISTAKES: dict[str, Callable[[Array, Array, Array], Any]] = {
-    "x * w + b multiplies element by element and does not sum": lambda x, w, b: x * w + b,
-    "x * w multiplies element by element and does not sum, and the bias b is missing": lambda x, w, b: x * w,
-    "the bias b is missing": lambda x, w, b: x @ w,
-    "the bias b is subtracted": lambda x, w, b: x @ w - b,
-    "the bias b is added twice": lambda x, w, b: x @ w + 2 * b,
-    "the inner product has the wrong sign": lambda x, w, b: b - x @ w,
-    "the bias b is multiplied": lambda x, w, b: (x @ w) * b,
-    "x is multiplied by the sum of w": lambda x, w, b: x * w.sum() + b,
-    "b is added before the product": lambda x, w, b: (x + b) @ w,
-    "b is added to every product": lambda x, w, b: (x * w + b).sum(),
-    "this is the mean of x * w, plus b": lambda x, w, b: (x * w).mean() + b,
+# Made of the right pre-activation z.
+PREACTIVATION_MISTAKES = {
+    "x * w + b multiplies element by element and does not sum": "x * w + b",
+    "x * w multiplies element by element and does not sum, and the bias b is missing": "x * w",
+    "the bias b is missing": "z - b",
+    "the bias b is subtracted": "z - 2 * b",
+    "the bias b is added twice": "z + b",
+    "the inner product has the wrong sign": "2 * b - z",
+    "the bias b is multiplied": "(z - b) * b",
+    "x is multiplied by the sum of w": "x * w.sum() + b",
+    "b is added before the product": "z - b + b * w.sum()",
+    "b is added to every product": "z - b + b * len(x)",
+    "this is the mean of x * w, plus b": "(z - b) / len(x) + b",
 }
 
-FIXED_ACTIVATIONS: list[tuple[Callable[[Array], Array], Callable[[Array], Array]]] = [
-    (hidden, last)
-    for hidden in (networks.IDENTITY.of, networks.RELU.of, networks.sigmoid, np.tanh)
-    for last in (networks.IDENTITY.of, networks.sigmoid, networks.RELU.of)
-]
-"""For the hidden layers and for the last one."""
+KNOWN_MODEL1 = """
+import torch
 
-RECORDING_ACTIVATIONS = """
-import torch as _torch
+def check_model1(x, w, b):
+    global sigmoid
+    globals().update(w=w, b=b)
+    kept, sigmoid = sigmoid, lambda z: z
+    z = model1(x)
+    sigmoid = kept
+    return [check_activations(value) for value in check_preactivations(x, w, b, z)]
+"""
+
+
+def _known_model1(reference: Any, cases: list[tuple[Array, Array, Array]]) -> dict[str, dict[str, list[Any]]]:
+    """By pre-activation, right or wrong, and by activation: what the model gives for all cases."""
+    reference.exec(
+        f"check_activations = lambda z: [{', '.join(ACTIVATIONS.values())}]\n"
+        f"check_preactivations = lambda x, w, b, z: [z, {', '.join(PREACTIVATION_MISTAKES.values())}]\n" + KNOWN_MODEL1
+    )
+    doubles = [[torch.tensor(value, dtype=torch.float64) for value in case] for case in cases]
+    values = reference.eval("[check_model1(*case) for case in check_cases]", check_cases=doubles)
+    return {
+        reason: {name: [one[row][column] for one in values] for column, name in enumerate(ACTIVATIONS)}
+        for row, reason in enumerate((RIGHT, *PREACTIVATION_MISTAKES))
+    }
+
+
+# The functions of the layers, in this order.
+THREE_ACTIVATIONS = "[torch.tanh, torch.nn.functional.softplus, torch.atan]"
+
+RECORDING_ACTIVATIONS = f"""
+import torch
 _seen = []
 
 def _recorder(number, function):
@@ -221,16 +265,58 @@ def _recorder(number, function):
         return result
     return h
 
-_recording = [_recorder(n, h) for n, h in enumerate([_torch.tanh, _torch.nn.functional.softplus, _torch.sigmoid])]
+_recording = [_recorder(n, h) for n, h in enumerate({THREE_ACTIVATIONS})]
 """
 
 
-class Scale:
-    """Where the spread of some weights comes from: sqrt(2/size), perhaps squared."""
+def _output_of_reference(reference: Any, x: torch.Tensor, params: list[tuple[torch.Tensor, torch.Tensor]]) -> Any:
+    """With THREE_ACTIVATIONS."""
+    reference.exec("import torch")
+    return reference.eval(
+        f"network(check_x, [(*layer, h) for layer, h in zip(check_layers, {THREE_ACTIVATIONS})])",
+        check_x=x.double(),
+        check_layers=[(w.double(), b.double()) for w, b in params],
+    )
 
-    def __init__(self, size: str, *, squared: bool) -> None:
-        self.size = size
-        self.squared = squared
+
+# The output of the network called with other layers.
+LINEAR_MISTAKES = {
+    "the biases are missing": "linear(x, [(w, 0 * b) for w, b in layers])",
+    "the biases are subtracted": "linear(x, [(w, -b) for w, b in layers])",
+    "only the first layer is computed": "linear(x, layers[:1])",
+    "network returns x as it is": "x",
+    "the last axis should be squeezed when it is 1": "right[:, None] if right.ndim == 1 else None",
+}
+
+KNOWN_NETWORKS = f"""
+import torch
+
+def check_network(x, layers):
+    def output(hidden, last):
+        return network(x, [(w, b, hidden) for w, b in layers[:-1]] + [(*layers[-1], last)])
+
+    def linear(x, layers):
+        return network(x, [(w, b, identity) for w, b in layers])
+
+    identity = lambda z: z
+    right = linear(x, layers)
+    known = {{
+        "linear": right,
+        "fixed": [output(h, last) for h in (identity, relu, sigmoid, torch.tanh) for last in (identity, sigmoid, relu)],
+        "mistaken": [{", ".join(LINEAR_MISTAKES.values())}],
+    }}
+    leaves = [tensor.clone().requires_grad_() for layer in layers for tensor in layer]
+    linear(x, list(zip(leaves[::2], leaves[1::2]))).sum().backward()
+    return {{**known, "gradients": [tensor.grad for tensor in leaves]}}
+"""
+
+
+def _known_networks(reference: Any, cases: list[Any]) -> list[dict[str, Any]]:
+    """Of each network: the output with the identity for h, its gradients, and what comes of common mistakes."""
+    reference.exec(KNOWN_NETWORKS)
+    doubles = [(x.double(), [(w.double(), b.double()) for w, b in params]) for x, params in cases]
+    known: list[dict[str, Any]] = reference.eval("[check_network(*case) for case in check_cases]", check_cases=doubles)
+    return known
 
 
 def _model1_cases(rng: np.random.Generator) -> list[tuple[Array, Array, Array]]:
@@ -261,14 +347,17 @@ def _model1_outputs(student: Any, cases: list[tuple[Array, Array, Array]]) -> li
     return list(student.eval("_outputs"))
 
 
-def _expect_no_other_activation(outputs: list[Any], preactivations: list[Any]) -> None:
-    # A replaced sigmoid leaves a model alone that has a formula of its own.
-    inside = all(np.min(value) > 0 and np.max(value) < 1 for value in preactivations)
-    if not inside and _all_match(outputs, preactivations):
-        pytest.fail("model1 returns the pre-activation: no activation function is applied to it")
-    for name, h in ACTIVATIONS.items():
-        if h is not networks.sigmoid and _all_match(outputs, [h(z) for z in preactivations]):
-            pytest.fail(f"model1 applies {name} to the pre-activation; it should be the logistic sigmoid")
+def _expect_difference(outputs: list[Any]) -> None:
+    if _are_numbers(outputs) and all(matches(output, outputs[0]) for output in outputs):
+        pytest.fail(f"model1(x) is {show(outputs[0])} for every x, w and b")
+
+
+def _are_numbers(values: list[Any]) -> bool:
+    return all(as_array(value) is not None for value in values)
+
+
+def _are_probabilities(values: list[Any]) -> bool:
+    return all(np.min(as_array(value)) > 0 and np.max(as_array(value)) < 1 for value in values)
 
 
 def _all_match(actual: list[Any], expected: list[Any]) -> bool:
@@ -307,22 +396,15 @@ def _expect_untouched(
         pytest.fail(f"network changes {changed} in place: its second call will give something else, for {given}")
 
 
-def _expect_gradients(
-    student: Any, x: torch.Tensor, params: list[tuple[torch.Tensor, torch.Tensor]], given: str
-) -> None:
+def _expect_gradients(student: Any, right: list[Any], given: str) -> None:
     """The output can be differentiated: training will ask for the gradients of all weights and biases."""
     student.exec(READ_GRADIENTS)
     actual = student.eval("_gradients()")
     if actual is None:
         pytest.fail(f"the output has no gradient: it is cut off from the weights and biases, for {given}")
-    leaves = [tensor.clone().requires_grad_() for layer in params for tensor in layer]
-    z = x
-    for w, b in zip(leaves[::2], leaves[1::2], strict=True):
-        z = z @ w + b
-    z.sum().backward()
-    for place, (one, other) in enumerate(zip(actual, leaves, strict=True)):
+    for place, (one, other) in enumerate(zip(actual, right, strict=True)):
         name = f"the {'weights' if place % 2 == 0 else 'biases'} of layer {place // 2 + 1}"
-        expect(one, other.grad, what=f"gradient of the sum of all outputs by {name}", given=given, rtol=1e-3, atol=1e-3)
+        expect(one, other, what=f"gradient of the sum of all outputs by {name}", given=given, rtol=1e-3, atol=1e-3)
 
 
 def _networks(rng: np.random.Generator) -> list[tuple[torch.Tensor, list[tuple[torch.Tensor, torch.Tensor]]]]:
@@ -342,36 +424,6 @@ def _networks(rng: np.random.Generator) -> list[tuple[torch.Tensor, list[tuple[t
     return nets
 
 
-def _forward(
-    x: torch.Tensor, params: list[tuple[torch.Tensor, torch.Tensor]], hidden: Callable[[Array], Array],
-    last: Callable[[Array], Array],
-) -> Array:  # fmt: skip
-    layers = [networks.Layer(w.numpy().astype(float), b.numpy().astype(float), None) for w, b in params]
-    output = networks.forward(x.numpy().astype(float), layers, [*[hidden] * (len(layers) - 1), last])
-    return output.squeeze(-1) if output.shape[-1] == 1 else output
-
-
-def _linear(x: torch.Tensor, params: list[tuple[torch.Tensor, torch.Tensor]]) -> Array:
-    return _forward(x, params, networks.IDENTITY.of, networks.IDENTITY.of)
-
-
-def _linear_mistakes(
-    x: torch.Tensor, params: list[tuple[torch.Tensor, torch.Tensor]]
-) -> list[tuple[str, Array | torch.Tensor]]:
-    right = _linear(x, params)
-    unbiased = [(w, torch.zeros_like(b)) for w, b in params]
-    turned = [(w, -b) for w, b in params]
-    mistakes: list[tuple[str, Array | torch.Tensor]] = [
-        ("the biases are missing", _linear(x, unbiased)),
-        ("the biases are subtracted", _linear(x, turned)),
-        ("only the first layer is computed", _linear(x, params[:1])),
-        ("network returns x as it is", x),
-    ]
-    if right.ndim == 1:
-        mistakes.append(("the last axis should be squeezed when it is 1", right[:, None]))
-    return mistakes
-
-
 def _is_output(actual: Any, expected: Any, *, squeezed: bool = False) -> bool:
     if squeezed:
         array = as_array(actual)
@@ -389,11 +441,12 @@ def _layer(result: Any) -> Any:
     return result
 
 
-def _weights(
-    student: Any, rng: np.random.Generator, *, activation: str = "lambda z: z", sizes: tuple[int, int] | None = None
-) -> tuple[Array, int, int]:
-    """The weights of a layer with sizes so different that every formula gives another spread."""
-    d0, d1 = sizes or (int(rng.integers(440, 560)), int(rng.integers(75, 100)))
+def _layer_sizes(rng: np.random.Generator) -> tuple[int, int]:
+    """Inputs and outputs of a layer, so different that every formula gives another spread."""
+    return int(rng.integers(440, 560)), int(rng.integers(75, 100))
+
+
+def _weights(student: Any, d0: int, d1: int, *, activation: str = "lambda z: z") -> Array:
     layer = student.make_layer(d0, d1, student.eval(activation))
     weights = as_array(layer[0]) if isinstance(layer, (tuple, list)) and layer else None
     if weights is None or weights.size != d0 * d1:
@@ -401,16 +454,59 @@ def _weights(
         pytest.fail(f"the weights are {shape}, expected shape ({d0}, {d1})")
     if not np.isfinite(weights).all():
         pytest.fail("some weights are nan or infinite")
-    return weights.astype(float), d0, d1
+    return weights.astype(float)
 
 
-def _scale(weights: Array, d0: int, d1: int) -> Scale | None:
-    """The right or tolerated scale that these weights are made with, if any."""
-    for size, value in (("d0", d0), ("d1", d1)):
-        for squared in (False, True):
-            if _has_scale(weights, 2 / value if squared else (2 / value) ** 0.5):
-                return Scale(size, squared=squared)
-    return None
+SCALE_OF_REFERENCE = """
+import torch
+
+def check_scale(size):
+    # The same random numbers twice, with the scale and without: so it is known exactly.
+    torch.manual_seed(size)
+    weights = make_layer(size, 10, None)[0]
+    torch.manual_seed(size)
+    return (weights.std() / torch.randn(size, 10, dtype=weights.dtype).std()).item()
+"""
+
+
+class Scale(NamedTuple):
+    """Where the spread of some weights comes from: the right scale for d0 or for d1, perhaps squared."""
+
+    size: str
+    squared: bool
+
+
+class Scales:
+    """The scales that weights of a layer can have, as the reference has them."""
+
+    def __init__(self, reference: Any, d0: int, d1: int) -> None:
+        reference.exec(SCALE_OF_REFERENCE)
+        self.right, self.for_d1, self.for_both = reference.eval(
+            "[check_scale(size) for size in check_sizes]", check_sizes=[d0, d1, d0 + d1]
+        )
+
+    def that_made(self, weights: Array) -> Scale | None:
+        """The right or tolerated scale that these weights are made with, if any."""
+        for size, value in (("d0", self.right), ("d1", self.for_d1)):
+            for squared in (False, True):
+                if _has_scale(weights, value**2 if squared else value):
+                    return Scale(size, squared)
+        return None
+
+    def known(self, weights: Array) -> str:
+        """Which common mistake made these weights, for the end of a message."""
+        mistakes = {
+            "1: they are not scaled": 1.0,
+            "sqrt(1/d0), Xavier's rule": self.right / 2**0.5,
+            "sqrt(1/d1)": self.for_d1 / 2**0.5,
+            "sqrt(2/(d0 + d1)), Glorot's rule": self.for_both,
+            "1/d0": self.right**2 / 2,
+            "1/d1": self.for_d1**2 / 2,
+            "sqrt(d0/2): the fraction is upside down": 1 / self.right,
+            "sqrt(2)/d0": self.right**2 / 2**0.5,
+            "2": 2.0,
+        }
+        return next((f". Yours is {name}" for name, value in mistakes.items() if stats.std_is(weights, value)), "")
 
 
 def _has_scale(weights: Array, scale: float) -> bool:
@@ -424,18 +520,3 @@ def _has_scale(weights: Array, scale: float) -> bool:
         return True
     width = float(weights.max() - weights.min())
     return any(np.isclose(width, times * scale, rtol=0.01) for times in (1, 2)) and stats.is_uniform(weights)
-
-
-def _known_scale(weights: Array, d0: int, d1: int) -> str:
-    formulas = {
-        "1: they are not scaled": 1.0,
-        "sqrt(1/d0), Xavier's rule": (1 / d0) ** 0.5,
-        "sqrt(1/d1)": (1 / d1) ** 0.5,
-        "sqrt(2/(d0 + d1)), Glorot's rule": (2 / (d0 + d1)) ** 0.5,
-        "1/d0": 1 / d0,
-        "1/d1": 1 / d1,
-        "sqrt(d0/2): the fraction is upside down": (d0 / 2) ** 0.5,
-        "sqrt(2)/d0": 2**0.5 / d0,
-        "2": 2.0,
-    }
-    return next((f". Yours is {name}" for name, value in formulas.items() if stats.std_is(weights, value)), "")

@@ -1,12 +1,10 @@
-"""Questions 1.6.a and 1.6.c: evaluating a network, and one epoch of training."""
+"""Question 1.6.c: one epoch of training."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-import networks
 import numpy as np
 import pytest
 import torch
@@ -24,7 +22,7 @@ from epochs import (
     without_updates,
 )
 
-from grader.rubric import StudentError, expect
+from grader.rubric import expect
 from grader.rubric.compare import as_array, matches, number, show
 
 Array = np.ndarray[Any, Any]
@@ -33,76 +31,6 @@ BATCH = 3
 ODD_BATCH = 5
 """Of which there is no whole number in an epoch."""
 LEARNING_RATE = 0.07
-
-
-@pytest.mark.question("1.6.a", points=1)
-def test_evaluate_predicts(student, rng):
-    """evaluate computes the output of the network with these parameters for these samples, and changes neither."""
-    x, y, params, y_hat = _evaluation(student, rng)
-    try:
-        student.exec(CALL_EVALUATE, _sent=[params, x, y])
-        result = student.eval("_result")
-    except StudentError:
-        # What is made of the prediction may be at fault: that costs other points.
-        result = None
-    _expect_untouched(student, x, y, params)
-    loss, accuracy = networks.bce(y.numpy(), y_hat), float((y_hat.round() == y.numpy()).mean())
-    values = list(result) if isinstance(result, (tuple, list)) else [result]
-    if any(matches(value, sign * loss, rtol=1e-4) for value in values for sign in (1, -1)):
-        return
-    calls = student.calls("network")
-    try:
-        student.evaluate(params, x, y)
-    except StudentError:
-        if not len(calls):
-            raise
-    seen = [{**dict(zip(("x", "params"), call.args, strict=False)), **call.kwargs} for call in calls]
-    if not seen:
-        # Rare enough by chance; a constant will not have it.
-        if any(matches(value, accuracy) for value in values[1:]):
-            return
-        pytest.fail("evaluate does not call network(x, params)")
-    inputs = [as_array(arguments.get("x")) for arguments in seen]
-    whole = any(matches(part, x) for part in inputs)
-    parts = [part for part in inputs if part is not None and part.ndim == 2 and part.shape[1] == x.shape[1]]
-    if not whole and not (parts and matches(np.concatenate(parts), x)):
-        pytest.fail("evaluate calls network with other samples than its argument x")
-    weights = [layer.w for layer in networks.read_layers(params) or ()]
-    for arguments in seen:
-        layers = networks.read_layers(arguments.get("params"))
-        if layers is not None and matches([layer.w for layer in layers], weights):
-            return
-    pytest.fail("evaluate calls network with other parameters than its argument params")
-
-
-@pytest.mark.question("1.6.a", points=0.5)
-def test_evaluate_loss(student, rng):
-    """The first value that evaluate returns is the loss of the predictions."""
-    for result, y, y_hat in _evaluate_twice(student, rng):
-        values, loss = _items(result), networks.bce(y, y_hat)
-        given = f"{len(y)} samples"
-        if matches(values[0], loss, rtol=1e-4):
-            continue
-        if matches(values[1], loss, rtol=1e-4):
-            pytest.fail("the loss should be the first value that evaluate returns, and is the second")
-        if matches(values[0], -loss, rtol=1e-4):
-            pytest.fail("the loss has the wrong sign")
-        if matches(values[0], loss * len(y), rtol=1e-4):
-            given = f"{given}: this is the sum over the samples, not their mean"
-        expect(values[0], loss, what="loss", given=given, rtol=1e-4)
-
-
-@pytest.mark.question("1.6.a", points=0.5)
-def test_evaluate_accuracy(student, rng):
-    """The second value that evaluate returns is the accuracy: the fraction of right predictions."""
-    for result, y, y_hat in _evaluate_twice(student, rng):
-        values, right = _items(result), float((y_hat.round() == y).mean())
-        given = f"{len(y)} samples, {round(right * len(y))} of them predicted rightly"
-        if matches(values[1], right):
-            continue
-        if matches(values[0], right):
-            pytest.fail("the accuracy should be the second value that evaluate returns, and is the first")
-        expect(values[1], right, what="accuracy", given=given)
 
 
 @pytest.mark.question("1.6.c", points=1)
@@ -340,96 +268,6 @@ def _expect_step_for_each_batch(epoch: Epoch) -> None:
                 f"after batch {batch + 1} of {len(seen)} the parameters move{times or ' otherwise than the others'}; "
                 f"it should be by -learning_rate = {-LEARNING_RATE} times the gradient"
             )
-
-
-CALL_EVALUATE = """
-_params, _x, _y = _sent
-_layers = list(_params)
-_result = evaluate(_params, _x, _y)
-"""
-
-
-def _expect_untouched(student: Any, x: torch.Tensor, y: torch.Tensor, params: list[Any]) -> None:
-    if student.eval("len(_params)") != len(params):
-        pytest.fail("evaluate takes layers out of params: the network is another one afterwards")
-    after = student.eval("[t.detach().clone() for t in (_x, _y, *(t for layer in _layers for t in layer[:2]))]")
-    before = [x, y, *(tensor for layer in params for tensor in layer[:2])]
-    names = ["x", "y", *["the parameters"] * (len(before) - 2)]
-    for name, one, other in zip(names, after, before, strict=True):
-        if not matches(one, other, rtol=0, atol=0):
-            pytest.fail(f"evaluate changes {name} in place: it should look at the network and the samples only")
-
-
-def _evaluation(student: Any, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, list[Any], Array]:
-    """Samples, labels, parameters with library functions for h, and the right predictions."""
-    sizes = (5, 4, 1)
-    samples = int(rng.integers(40, 60))
-    x = torch.tensor(rng.normal(size=(samples, 5)))
-    handles = student.eval("[__import__('torch').tanh, __import__('torch').sigmoid]")
-    params = [
-        (torch.tensor(rng.normal(size=shape)), torch.tensor(rng.normal(size=shape[1]) / 2), h)
-        for shape, h in zip(pairwise(sizes), handles, strict=True)
-    ]
-    layers = networks.read_layers(params)
-    assert layers is not None
-    y_hat = networks.forward(x.numpy(), layers, [networks.TANH.of, networks.SIGMOID.of]).squeeze(-1)
-    # Wrong for some, and for less than a half: chance would have a half.
-    wrong = rng.permutation(samples) < rng.integers(samples // 8, samples // 3)
-    return x, torch.tensor(np.where(wrong, 1 - y_hat.round(), y_hat.round())), params, y_hat
-
-
-KNOWN_NETWORK = """
-def network(*args, **kwargs):
-    import torch as _torch
-    _asked.append(1)
-    # For a part of the samples, their predictions; for anything else, all of them.
-    for _value in [*args, *kwargs.values()]:
-        if isinstance(_value, _torch.Tensor) and _value.ndim == 2 and _value.shape[1] == _rows.shape[1]:
-            _same = (_value[:, None, :] == _rows[None, :, :]).all(dim=2)
-            if _same.any(dim=1).all():
-                return _known[_same.double().argmax(dim=1)].clone()
-    return _known.clone()
-
-_asked, _rows, _known = [], _x, _predictions
-"""
-
-
-def _evaluate_twice(student: Any, rng: np.random.Generator) -> Iterator[tuple[Any, Array, Array]]:
-    """What evaluate makes of known predictions: the result, the labels, the predictions; for two sets of samples."""
-    for _ in range(2):
-        x, _, params, y_hat = _evaluation(student, rng)
-        known, labels = _telling_predictions(rng, len(x))
-        y = torch.tensor(labels)
-        student.exec(KNOWN_NETWORK, _x=x, _predictions=torch.tensor(known))
-        result = student.evaluate(params, x, y)
-        # An evaluate that does not call network has computed the predictions in its own way.
-        yield result, labels, known if student.eval("len(_asked)") else y_hat
-
-
-def _telling_predictions(rng: np.random.Generator, samples: int) -> tuple[Array, Array]:
-    """Predictions and labels whose accuracy is another for every other threshold, and for what else is taken for it."""
-    while True:
-        # Near the threshold all predictions are right, and far from it all are wrong, but fewer.
-        wrong = int(rng.integers(samples // 8, samples // 5))
-        high = int(rng.integers(samples * 3 // 5, samples * 3 // 4))
-        sizes = (high - wrong, wrong, samples - high - wrong - 1, wrong + 1)
-        if min(sizes) < 3:
-            continue
-        ranges = ((0.52, 0.72), (0.76, 0.97), (0.28, 0.48), (0.03, 0.24))
-        known = np.concatenate([rng.uniform(*ends, size) for ends, size in zip(ranges, sizes, strict=True)])
-        labels = np.repeat([1.0, 0.0, 0.0, 1.0], sizes)
-        right = (known.round() == labels).mean()
-        others = [((known > threshold) == labels).mean() for threshold in (0.0, 0.25, 0.6, 0.74, 1.0, known.mean())]
-        others += [1 - right, known.round().mean(), (known.round() == labels)[labels == 1].mean()]
-        if min(abs(other - right) for other in others) > 0.005:
-            order = rng.permutation(samples)
-            return known[order], labels[order]
-
-
-def _items(result: Any) -> list[Any]:
-    if not isinstance(result, (tuple, list)) or len(result) < 2:
-        pytest.fail(f"evaluate should return two values, loss and accuracy, got {show(result)}")
-    return list(result[:2])
 
 
 def _same(one: Array, other: Array) -> bool:

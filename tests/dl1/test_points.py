@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import copy
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 
-from grader.assignment import Assignment, load_assignment
+from grader.assignment import Assignment
 from grader.grading import Graded, Grader
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "submissions" / "dl1"
+Grade = Callable[[Path], Graded]
 EXPECTED: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("expected_points.toml").read_text())
-
-
-@pytest.fixture(scope="module")
-def dl1() -> Assignment:
-    return load_assignment(ROOT / "rubrics" / "dl1")
-
-
-@pytest.fixture(scope="module")
-def worker(dl1: Assignment) -> Iterator[Grader]:
-    with Grader(dl1, seed=20) as worker:
-        yield worker
 
 
 def code_points(graded: Graded) -> dict[str, float | None]:
@@ -52,17 +42,17 @@ def test_the_assignment_has_28_questions_and_42_points(dl1: Assignment) -> None:
     assert (len(code), sum(code), len(text), sum(text)) == (16, 25, 12, 17)
 
 
-def test_the_reference_gets_every_point(worker: Grader, dl1: Assignment) -> None:
-    graded = worker.grade(dl1.reference, "reference")
+def test_the_reference_gets_every_point(grade: Grade, dl1: Assignment) -> None:
+    graded = grade(dl1.reference)
     assert lost_points(graded) == {}
     assert (graded.result.code_points, graded.result.code_max_points) == (25, 25)
     assert statuses(graded, "carried forward") == set()
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_a_sample_gets_exactly_its_points(worker: Grader, name: str) -> None:
+def test_a_sample_gets_exactly_its_points(grade: Grade, name: str) -> None:
     expected = EXPECTED[name]
-    graded = worker.grade(SAMPLES / name, name)
+    graded = grade(SAMPLES / name)
     assert lost_points(graded) == expected["points"]
     assert graded.result.code_points == expected["code_points"]
     assert graded.result.points_in_review == 0
@@ -78,8 +68,8 @@ def test_a_sample_gets_exactly_its_points(worker: Grader, name: str) -> None:
 
 
 def test_a_constant_sigmoid_loses_its_own_point_alone(worker: Grader, dl1: Assignment, tmp_path: Path) -> None:
-    notebook = copy.deepcopy(worker.reference.notebook)
-    (cell,) = (notebook.cells[index] for index in worker.reference.answers["1.3.a"].cells)
+    notebook = copy.deepcopy(worker.expected.notebook.notebook)
+    (cell,) = (notebook.cells[index] for index in worker.expected.notebook.answers["1.3.a"].cells)
     cell.source = "def sigmoid(x):\n    return torch.full(x.shape, 0.5)"
     nbformat.write(notebook, tmp_path / "constant.ipynb")
     graded = worker.grade(tmp_path / "constant.ipynb", "constant")
@@ -87,8 +77,8 @@ def test_a_constant_sigmoid_loses_its_own_point_alone(worker: Grader, dl1: Assig
     assert {"1.6.d", "1.6.f", "1.6.h", "1.6.j"} <= statuses(graded, "carried forward")
 
 
-def test_the_seed_submission_loses_three_points_for_three_reasons(worker: Grader, shared: Path) -> None:
-    graded = worker.grade(shared / "seed" / "assignment-1-submission.ipynb", "seed")
+def test_the_seed_submission_loses_three_points_for_three_reasons(grade: Grade, shared: Path) -> None:
+    graded = grade(shared / "seed" / "assignment-1-submission.ipynb")
     result = graded.result
     assert (result.code_points, result.code_max_points, result.points_to_mark) == (22, 25, 17)
     assert lost_points(graded) == {"1.1.g": 0, "1.5.b": 2, "1.6.c": 4}

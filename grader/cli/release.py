@@ -1,0 +1,44 @@
+"""`grader release`: parse, call, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grader.cli.explain import explained, shown
+
+
+def release(
+    rubric: Annotated[Path, typer.Argument(help="The rubric's folder, such as rubrics/dl1.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder that students are to get.")] = Path(
+        "release"
+    ),
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Worker processes; 0: one a core.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**63 - 1, help="Repeat a release with its random inputs.")
+    ] = None,
+) -> None:
+    """Make what students get: the notebook without its solutions, and the public checks. Validates the rubric first."""
+    with explained(output, lambda: "nothing is written"):
+        from grader.assignment import load_assignment
+        from grader.batch.interrupts import interruptible
+        from grader.batch.seeds import new_seed
+        from grader.bundle.release import release as make_release
+        from grader.cli.validate import print_validation
+        from grader.store import require_writable
+        from grader.validation.validate import validate
+
+        assignment = load_assignment(rubric)
+        require_writable(output)
+        seed = new_seed() if seed is None else seed
+        with interruptible():
+            validation = validate(assignment, seed, jobs=jobs, progress=typer.echo)
+            if not validation.is_clean:
+                print_validation(validation)
+                typer.echo("Nothing is released: mend the rubric first.")
+                raise typer.Exit(1)
+            released = make_release(assignment, output, seed, typer.echo)
+    typer.echo(f"Notebook: {shown(released.notebook)}")
+    typer.echo(f"Checks:   {shown(released.bundle)} ({released.public} public, {released.hidden} hidden)")
