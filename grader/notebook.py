@@ -9,9 +9,10 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import nbformat
+if TYPE_CHECKING:
+    import nbformat
 
 MAX_DEPTH = 200
 """JSON nested deeper than this breaks parsers further on; real notebooks stay under 50."""
@@ -201,6 +202,8 @@ def _require_python(metadata: object) -> None:
 
 
 def _repaired(content: dict[str, Any]) -> nbformat.NotebookNode:
+    import nbformat
+
     if _may_hold_surrogates(content):
         content = _cleaned(content)
     cells = [_repaired_cell(cell) for cell in content["cells"]]
@@ -276,6 +279,8 @@ def _strip(notebook: dict[str, Any]) -> None:
 
 
 def _is_valid(notebook: dict[str, Any]) -> bool:
+    import nbformat
+
     try:
         nbformat.validate(notebook)
     except nbformat.ValidationError:

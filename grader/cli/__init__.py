@@ -9,7 +9,10 @@ import sys
 import typer
 
 from grader.cli import marks
+from grader.cli.check import check
+from grader.cli.complete import complete
 from grader.cli.grade import grade
+from grader.cli.release import release
 from grader.cli.sites import export, import_
 from grader.cli.validate import validate
 
@@ -28,6 +31,9 @@ app.command("import")(import_)
 app.add_typer(marks.app, name="marks")
 app.command()(export)
 app.command()(validate)
+app.command()(release)
+app.command()(check)
+app.command()(complete)
 
 
 def main() -> None:
@@ -35,6 +41,9 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that has no such letter is no reason to stop.
             stream.reconfigure(errors="backslashreplace")
+    # Where JupyterLab is installed, jsonschema (which nbformat imports) would take a second to read the grammar of
+    # web addresses, which no notebook is checked for.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     # What libraries log is not for those who grade: asyncio shows the traceback of a cell that Ctrl-C ended.
     logging.getLogger().addHandler(logging.NullHandler())
     app()

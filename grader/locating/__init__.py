@@ -9,8 +9,7 @@ note where it had to guess.
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from nbformat import NotebookNode
+from typing import TYPE_CHECKING
 
 from grader.assignment import Question
 from grader.locating.answer import Answer, Find
@@ -22,6 +21,9 @@ from grader.locating.by_tag import find_by_tag
 from grader.locating.cells import read_cells
 from grader.locating.labels import read_labels
 from grader.locating.typed_code import code_of
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 __all__ = ["Answer", "code_of", "is_answered", "locate"]
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-
-from nbformat import NotebookNode
+from typing import TYPE_CHECKING
 
 from grader.assignment import Question
 from grader.locating.answer import Answer
@@ -16,6 +15,9 @@ from grader.locating.parsing import without_magics
 from grader.locating.placeholders import does_something, says_something
 from grader.locating.typed_code import code_of
 from grader.locating.wanted import wanted_names
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 _NO_CODE_LINE = re.compile(r"(?:return|\w{1,80} *=)?[ .?…]*|pass|[\"']{3}.*")
 

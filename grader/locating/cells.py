@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from nbformat import NotebookNode
+from typing import TYPE_CHECKING
 
 from grader.assignment import Question
 from grader.locating.definitions import NO_CODE, Code, read_code
@@ -13,6 +12,9 @@ from grader.locating.marks import Mark, read_marks, states_points
 from grader.locating.parsing import MAX_PARSED
 from grader.locating.typed_code import code_in_text, is_only_code
 from grader.locating.wanted import wanted_names
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 # When this much of a notebook has been parsed, its other cells are read line by line. Empty cells cost time, too.
 _MAX_PARSED_IN_ALL = 3_000_000

@@ -5,13 +5,15 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
-
-from nbformat import NotebookNode
+from typing import TYPE_CHECKING
 
 from grader.locating.definitions import DEF_LINE
 from grader.locating.lines import MAX_SCANNED, read_lines
 from grader.locating.marks import FENCE, read_marks, states_points
 from grader.locating.parsing import parse_code
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 _PYTHON_FENCES = ("", "python", "python3", "py", "ipython", "ipython3")
 _CODE_SIGN = re.compile(r"[=(\[]|\b(?:import|assert)\b")

@@ -1,0 +1,196 @@
+"""Checking a notebook with what was released: a student's own view of the grading."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from notebooks import DOUBLE, MINI, change, mini_notebook, write_notebook
+from typer.testing import CliRunner
+
+from grader.assignment import load_assignment
+from grader.bundle.bundle import Bundle, open_bundle
+from grader.bundle.release import Released, release
+from grader.checking.check import Checked, check
+from grader.checking.report import CheckedQuestion
+from grader.checking.summary import UnknownQuestion
+from grader.cli import app
+
+TRIPLE = "def double(x):\n    return 3 * x"
+PASS = "def double(x):\n    # TODO\n    pass"
+Check = Callable[..., Checked]
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Released:
+    """The mini assignment, with one public check for each of the first two questions; one of the second is hidden."""
+    folder = tmp_path_factory.mktemp("rubric") / "mini"
+    shutil.copytree(MINI, folder)
+    change(folder / "test_mini.py", '"1.1.a", points=1', '"1.1.a", points=1, public=True')
+    change(folder / "test_mini.py", '"1.1.b", points=1.5', '"1.1.b", points=1.5, public=True')
+    return release(load_assignment(folder), tmp_path_factory.mktemp("released"), seed=5)
+
+
+@pytest.fixture(scope="module")
+def bundle(released: Released) -> Iterator[Bundle]:
+    with open_bundle(released.bundle) as bundle:
+        yield bundle
+
+
+@pytest.fixture
+def check_mini(bundle: Bundle, tmp_path: Path) -> Check:
+    def check_mini(*questions: str, **answers: object) -> Checked:
+        path = write_notebook(tmp_path / "mini.ipynb", mini_notebook(**answers))
+        return check(path, bundle, questions)
+
+    return check_mini
+
+
+def by_id(checked: Checked) -> dict[str, CheckedQuestion]:
+    return {question.id: question for question in checked.report.questions}
+
+
+def test_right_answers_are_done_as_far_as_can_be_told(check_mini: Check) -> None:
+    checked = check_mini()
+    told = {id: (q.status, q.points, q.max_points, q.full_points, q.hidden_checks) for id, q in by_id(checked).items()}
+    assert told == {
+        "1.1.a": ("done", 1, 1, 1, 0),
+        "1.1.b": ("done", 1.5, 1.5, 2, 1),
+        "1.1.c": ("later", 0, 0, 1.5, 1),
+        "1.2.a": ("by a person", 0, 0, 1, 0),
+    }
+    report = checked.report
+    assert report.passed
+    assert (report.points, report.max_points, report.text_points) == (2.5, 2.5, 1)
+    assert (report.hidden_checks, report.hidden_points) == (2, 2)
+    assert (report.sandbox, report.only, report.status) == ("bubblewrap", [], "checked")
+
+
+def test_a_mistake_is_told_and_what_builds_on_it(check_mini: Check) -> None:
+    checked = check_mini(double=TRIPLE)
+    first, second, *_ = checked.report.questions
+    assert (first.status, first.checks[0].message) == ("not yet", "expected 6, got 9, for x = 3")
+    assert second.status == "not yet"
+    assert "This builds on 1.1.a: mend that first." in second.notes
+    assert (checked.report.passed, checked.report.points) == (False, 0)
+
+
+def test_the_released_notebook_is_not_started(released: Released, bundle: Bundle) -> None:
+    report = check(released.notebook, bundle).report
+    assert [question.status for question in report.questions] == ["not started"] * 4
+    assert not report.passed
+
+
+def test_given_code_around_an_answer_is_no_answer(tmp_path: Path) -> None:
+    """A stub that does something, such as a loop whose body is to be written."""
+    folder = tmp_path / "mini"
+    shutil.copytree(MINI, folder)
+    change(folder / "test_mini.py", '"1.1.a", points=1', '"1.1.a", points=1, public=True')
+    change(folder / "reference.ipynb", "def double(x):\\n", "def double(x):\\n    print('given')\\n")
+    released = release(load_assignment(folder), tmp_path / "out", seed=5)
+    with open_bundle(released.bundle) as bundle:
+        assert check(released.notebook, bundle).report.questions[0].status == "not started"
+        notebook = nbformat.read(released.notebook, as_version=4)
+        # Some editors leave blanks behind.
+        notebook.cells[2].source += "  \n\n"
+        path = write_notebook(tmp_path / "a.ipynb", notebook)
+        assert check(path, bundle).report.questions[0].status == "not started"
+        notebook.cells[2].source = notebook.cells[2].source.replace("pass", "x = 2")
+        path = write_notebook(tmp_path / "a.ipynb", notebook)
+        assert check(path, bundle).report.questions[0].status == "not yet"
+
+
+def test_one_question_alone(check_mini: Check) -> None:
+    checked = check_mini("1.1.a", before=["unused = 1"], quadruple="def quadruple(x):\n    raise SystemExit")
+    assert [question.id for question in checked.report.questions] == ["1.1.a"]
+    assert checked.report.only == ["1.1.a"]
+    assert (checked.report.passed, checked.report.max_points, checked.report.text_points) == (True, 1, 0)
+    assert checked.graded.notebook is not None
+    ran = [cell.source for cell in checked.graded.notebook.cells if cell.get("execution_count")]
+    assert ran == [DOUBLE]
+
+
+def test_a_guess_about_what_is_needed_that_was_wrong_is_made_good(check_mini: Check) -> None:
+    """The second definition never comes about, so that the first one counts, as it does when all is run."""
+    answers = {"double": f"{DOUBLE}\n\ndef other():\n    return 1 / 0", "before": ["k = 2"]}
+    answers["quadruple"] = "k = other()\ndef quadruple(x):\n    return k * double(x)"
+    whole, alone = check_mini(**answers), check_mini("1.1.b", **answers)
+    assert by_id(alone)["1.1.b"].status == by_id(whole)["1.1.b"].status
+    assert by_id(alone)["1.1.b"].checks[0].message == by_id(whole)["1.1.b"].checks[0].message
+
+
+def test_an_unknown_question_is_refused(check_mini: Check) -> None:
+    with pytest.raises(UnknownQuestion) as caught:
+        check_mini("1.1.a", "9.9.z")
+    assert caught.value.faults == ["there is no question 9.9.z; there are 1.1.a, 1.1.b, 1.1.c, 1.2.a"]
+
+
+def test_a_file_that_is_no_notebook_is_told(bundle: Bundle, tmp_path: Path) -> None:
+    path = tmp_path / "a.ipynb"
+    path.write_text("not a notebook")
+    report = check(path, bundle).report
+    assert (report.status, report.questions, report.passed) == ("unreadable", [], False)
+    assert report.message.startswith("this is not a notebook")
+
+
+# The command
+
+
+@pytest.fixture
+def folder(released: Released, tmp_path: Path) -> Path:
+    """As a student has it: the notebook, and the checks beside it."""
+    shutil.copy(released.bundle, tmp_path)
+    write_notebook(tmp_path / "mini.ipynb", mini_notebook())
+    return tmp_path
+
+
+def run(folder: Path, *arguments: str) -> tuple[int, str]:
+    ended = CliRunner().invoke(app, ["check", str(folder / "mini.ipynb"), *arguments])
+    return ended.exit_code, ended.output.replace(str(folder), "FOLDER")
+
+
+def test_the_exit_status_says_whether_all_passed(folder: Path) -> None:
+    assert run(folder)[0] == 0
+    write_notebook(folder / "mini.ipynb", mini_notebook(double=PASS))
+    assert run(folder)[0] == 1
+    assert run(folder, "-q", "1.1.a")[0] == 1
+
+
+@pytest.mark.parametrize(("points", "status"), [("1.5", 0), ("2.5", 1)])
+def test_points_can_decide_instead(folder: Path, points: str, status: int) -> None:
+    write_notebook(folder / "mini.ipynb", mini_notebook(double=PASS, quadruple="def quadruple(x):\n    return 4 * x"))
+    assert run(folder, "--fail-under", points)[0] == status
+
+
+def test_what_cannot_be_checked_is_one_line_and_status_2(folder: Path) -> None:
+    assert run(folder, "-q", "1.1.z") == (
+        2,
+        "error: there is no question 1.1.z; there are 1.1.a, 1.1.b, 1.1.c, 1.2.a\n",
+    )
+    (folder / "mini.checks").unlink()
+    status, output = run(folder)
+    assert (status, output.count("\n")) == (2, 1)
+    assert "there are no checks for mini.ipynb: put the file" in output
+    (folder / "mini.ipynb").unlink()
+    assert run(folder) == (2, "error: FOLDER/mini.ipynb: there is no such file: check the name and the folder\n")
+
+
+def test_a_damaged_notebook_is_status_2(folder: Path) -> None:
+    (folder / "mini.ipynb").write_text("{")
+    status, output = run(folder)
+    assert status == 2
+    assert "a damaged one" in output
+
+
+def test_checks_from_elsewhere_count_and_not_those_beside_the_notebook(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """As on a course's server: whatever a student puts beside the notebook."""
+    elsewhere = tmp_path_factory.mktemp("staff") / "mini.checks"
+    shutil.move(folder / "mini.checks", elsewhere)
+    (folder / "mini.checks").write_text("all is well")
+    assert run(folder, "--bundle", str(elsewhere))[0] == 0
+    assert run(folder)[0] == 2

@@ -1,0 +1,19 @@
+"""nbformat is imported without the grammar of addresses."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+PROGRAM = """
+import sys
+from grader.light import UNUSED, import_nbformat
+import_nbformat()
+import nbformat
+assert UNUSED not in sys.modules, sorted(sys.modules)
+nbformat.validate(nbformat.v4.new_notebook())
+"""
+
+
+def test_the_grammar_of_addresses_is_left_out_and_notebooks_are_validated_as_ever() -> None:
+    subprocess.run([sys.executable, "-c", PROGRAM], check=True, timeout=120)
