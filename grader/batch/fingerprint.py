@@ -19,8 +19,9 @@ from grader.results import Change
 
 SHOWN_ONLY = ("title", "criteria")
 """What of a question only readers see: a change of it makes new reports, not new grades."""
-NOT_GRADING = {"batch", "cli", "marks", "report", "sites", "validation"} | {
-    f"{name}.py" for name in ("classlist", "faults", "journal", "store", "workers")
+NOT_GRADING = {
+    *("batch", "bundle", "checking", "cli", "formats", "live", "marks", "report", "sites", "validation"),
+    *(f"{name}.py" for name in ("classlist", "completeness", "faults", "journal", "store", "workers")),
 }
 """Parts of this package that no grade depends on."""
 
