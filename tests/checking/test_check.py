@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import subprocess
+import sysconfig
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -194,3 +197,26 @@ def test_checks_from_elsewhere_count_and_not_those_beside_the_notebook(
     (folder / "mini.checks").write_text("all is well")
     assert run(folder, "--bundle", str(elsewhere))[0] == 0
     assert run(folder)[0] == 2
+
+
+def test_watching_checks_again_when_the_notebook_is_saved_until_it_is_stopped(folder: Path) -> None:
+    command = [Path(sysconfig.get_path("scripts"), "grader"), "check", "mini.ipynb", "-q", "1.1.a", "--watch"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as watching:
+        assert watching.stdout is not None
+        told = (line for line in watching.stdout if line.startswith(("✓", "✗", "error")))
+        try:
+            assert "done" in next(told)
+            write_notebook(folder / "mini.ipynb", mini_notebook(double=TRIPLE))
+            assert "not yet" in next(told)
+            # What cannot be checked this time is waited for.
+            (folder / "mini.checks").rename(folder / "away")
+            write_notebook(folder / "mini.ipynb", mini_notebook())
+            assert "there are no checks for mini.ipynb" in next(told)
+            (folder / "away").rename(folder / "mini.checks")
+            write_notebook(folder / "mini.ipynb", mini_notebook(text="Saved again."))
+            assert "done" in next(told)
+        finally:
+            watching.send_signal(signal.SIGINT)
+        rest = watching.stdout.read()
+        assert watching.wait(60) in (0, 130)
+        assert "Traceback" not in rest
