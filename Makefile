@@ -21,7 +21,7 @@ grade: sandbox $(INSTALLED)
 	$(VENV)/bin/grader grade submissions/dl1 --rubric rubrics/dl1 -o results
 
 test: sandbox $(INSTALLED)
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 validate: sandbox $(INSTALLED)
 	$(VENV)/bin/grader validate rubrics/dl1 -o validation

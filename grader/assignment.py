@@ -85,6 +85,18 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return tuple(definition.name for definition in self.definitions)
 
 
+class Check(msgspec.Struct, frozen=True):
+    """One test function of a rubric with its question mark; all its parametrised cases together."""
+
+    name: str
+    """`test_file.py::test_name`, and `[case]` where the case has a mark of its own."""
+    question: str
+    points: float
+    title: str
+    public: bool = False
+    """Whether students get it, to check themselves before they hand in."""
+
+
 class _Head(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What stands in `rubric.toml` beside the questions and limits."""
 

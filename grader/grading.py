@@ -18,7 +18,7 @@ import msgspec
 from nbformat import NotebookNode
 
 import grader
-from grader.assignment import Assignment, Question
+from grader.assignment import Assignment, Check, Question
 from grader.execution.checkpoints import Checkpoints, Replacement
 from grader.execution.namespace import Namespace
 from grader.execution.plan import plan_stops
@@ -31,7 +31,7 @@ from grader.inside.cells import cell_file
 from grader.locating import Answer, code_of, is_answered, locate
 from grader.notebook import UnreadableNotebook, parse_notebook, read_file
 from grader.results import WORST_FIRST, CheckResult, QuestionResult, QuestionStatus, SubmissionResult, total
-from grader.rubric.checks import Check, load_checks
+from grader.rubric.checks import files_of, load_checks
 from grader.rubric.session import CheckSession
 
 TRIES = 2
@@ -82,7 +82,7 @@ class Grader:
         self.checks = load_checks(assignment) if checks is None else tuple(checks)
         self.expected = LiveReference(assignment, mode) if expected is None else expected
         self.sandbox = sandbox or Sandbox(assignment.preload, assignment.limits, mode)
-        self.session = CheckSession(assignment)
+        self.session = CheckSession(assignment, () if checks is None else files_of(self.checks))
 
     def __enter__(self) -> Grader:
         """Start both sandboxes at once and run the reference. Raises SandboxError, RubricError."""

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import sys
 
-UNUSED = "rfc3987_syntax"
-"""The check of internationalised addresses, for which a grammar is read at import: half a second or more. It comes
-with JupyterLab, jsonschema imports it where it is installed, and nbformat imports jsonschema. The schema of notebooks
-asks for no such address."""
+UNUSED = ("rfc3987_syntax", "isoduration")
+"""The checks of internationalised addresses, for which a grammar is read at import (half a second or more), and of
+durations. They come with JupyterLab, jsonschema imports them where they are installed, and nbformat imports jsonschema.
+The schema of notebooks asks for neither."""
 
 
 def import_nbformat() -> None:
     """Import nbformat; what it imports is left out only here, and only where nothing has imported it so far."""
-    left_out = UNUSED not in sys.modules and "jsonschema" not in sys.modules
-    if left_out:
-        sys.modules[UNUSED] = None  # type: ignore[assignment]
+    left_out = [] if "jsonschema" in sys.modules else [name for name in UNUSED if name not in sys.modules]
+    for name in left_out:
+        sys.modules[name] = None  # type: ignore[assignment]
     try:
         import nbformat  # noqa: F401
     finally:
-        if left_out:
-            del sys.modules[UNUSED]
+        for name in left_out:
+            del sys.modules[name]

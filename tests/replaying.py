@@ -9,7 +9,7 @@ import pytest
 
 from grader.assignment import load_assignment
 from grader.bundle import release
-from grader.bundle.record import Replay
+from grader.bundle.replay import Replay
 from grader.rubric.checks import load_checks
 from grader.rubric.session import Checker, with_checks
 from grader.validation.bench import Bench

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import re
 import tempfile
 import zipfile
@@ -15,11 +16,10 @@ from typing import Any
 import msgspec
 
 import grader
-from grader.assignment import Assignment, Limits, Question, shown
+from grader.assignment import Assignment, Check, Limits, Question, shown
 from grader.bundle.record import Record
 from grader.faults import Faults
-from grader.notebook import UnreadableNotebook, parse_notebook, read_file
-from grader.rubric.checks import Check
+from grader.notebook import UnreadableNotebook, read_file
 
 SUFFIX = ".checks"
 FORMAT = 1
@@ -152,13 +152,16 @@ def find_bundle(notebook: Path, assignment: str = "") -> Path:
 def bundle_for(notebook: Path) -> Path:
     """The bundle beside a notebook, whatever is in the notebook's file. Raises BundleError."""
     try:
-        metadata = parse_notebook(read_file(notebook, Limits().notebook_bytes)).metadata
+        content = json.loads(read_file(notebook, Limits().notebook_bytes))
     except UnreadableNotebook as error:
         if not notebook.exists():
             raise BundleError([f"{shown(notebook)}: {error}"]) from None
         # What is wrong with it is told by whoever checks it.
-        metadata = {}
-    return find_bundle(notebook, assignment_of(metadata))
+        content = None
+    except (ValueError, RecursionError, MemoryError):
+        content = None
+    metadata = content.get("metadata") if isinstance(content, dict) else None
+    return find_bundle(notebook, assignment_of(metadata if isinstance(metadata, dict) else {}))
 
 
 def assignment_of(metadata: Mapping[str, Any]) -> str:

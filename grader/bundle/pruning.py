@@ -11,8 +11,7 @@ import symtable
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from grader.assignment import RubricError, shown
-from grader.rubric.checks import Check
+from grader.assignment import Check, RubricError, shown
 
 CONFTEST = "conftest.py"
 ALL = "*"

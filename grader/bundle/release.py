@@ -12,17 +12,19 @@ import nbformat
 from nbformat import NotebookNode
 
 import grader
-from grader.assignment import Assignment, RubricError, shown
+from grader.assignment import Assignment, Check, RubricError, shown
 from grader.bundle.bundle import SUFFIX, Bundle, Contents, Hidden, encode, open_bundle
 from grader.bundle.leaks import leaks, secret_lines
 from grader.bundle.notebook import released_notebook
 from grader.bundle.pruning import public_sources
-from grader.bundle.record import DIFFERS, Record, Recording, Replay
+from grader.bundle.record import Record
+from grader.bundle.recording import DIFFERS, Recording
+from grader.bundle.replay import Replay
 from grader.bundle.stubs import stubs_of
 from grader.execution.namespace import Namespace
 from grader.execution.remembered import Memory
 from grader.results import CheckResult, write_atomically
-from grader.rubric.checks import Check, load_checks
+from grader.rubric.checks import load_checks
 from grader.rubric.reference import reference_answers
 from grader.rubric.session import Checker, with_checks
 from grader.solution import SolutionError

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from nbformat import NotebookNode
 
-from grader.assignment import Question
 from grader.bundle.bundle import Bundle
-from grader.bundle.record import Replay
-from grader.bundle.stubs import is_begun
-from grader.checking.asked import asked_names
-from grader.checking.dependencies import needed
-from grader.checking.modules import imported_of
 from grader.checking.report import CheckReport
 from grader.checking.summary import questions_asked, report_of
 from grader.execution.sandbox import Sandbox, SandboxMode
-from grader.locating import Answer, locate
-from grader.notebook import UnreadableNotebook, parse_notebook, read_file
+from grader.light import import_nbformat
 
 if TYPE_CHECKING:
     from grader.grading import Graded
@@ -45,66 +37,16 @@ def check(
     Raises UnknownQuestion, SandboxError.
     """
     asked = questions_asked(bundle, questions)
-    graded = _Check(bundle, asked, sandbox, tell).run(notebook, only=bool(questions))
+    walls = Sandbox(bundle.assignment.preload, bundle.assignment.limits, sandbox, lasting=False)
+    walls.begin()
+    try:
+        # Only now, as it takes its time, too. So does reading the notebook, which says what is to be imported in there.
+        import_nbformat()
+        from grader.checking.run import Run
+
+        graded = Run(bundle, asked, walls, tell).run(notebook, only=bool(questions))
+    finally:
+        walls.stop()
     report = report_of(graded.result, bundle, asked)
     report.only = [question.id for question in asked] if questions else []
     return Checked(report, graded)
-
-
-class _Check:
-    def __init__(
-        self, bundle: Bundle, asked: Sequence[Question], sandbox: SandboxMode, tell: Callable[[str], None]
-    ) -> None:
-        self.bundle = bundle
-        self.assignment = bundle.assignment
-        self.asked = asked
-        self.sandbox = sandbox
-        self.tell = tell
-
-    def run(self, path: Path, only: bool) -> Graded:
-        assignment = self.assignment
-        try:
-            notebook = parse_notebook(read_file(path, assignment.limits.notebook_bytes))
-            answers = locate(notebook, assignment.questions)
-        except UnreadableNotebook as error:
-            from grader.grading import Graded, unreadable
-
-            return Graded(unreadable(assignment, self.bundle.seed, path.stem, str(path), str(error)))
-        stubs = self.bundle.contents.stubs
-        answered = [q for q in self.asked if is_begun(notebook, q, answers[q.id], stubs.get(q.id, ()))]
-        if not only:
-            return self.grade(notebook, answers, answered, path, self.assignment.preload)
-        names = asked_names(assignment.folder, [question.id for question in self.asked])
-        few = needed(notebook, answers, answered, names, trust=True)
-        preload = imported_of(assignment.preload, few.notebook)
-        graded = self.grade(few.notebook, answers, answered, path, preload)
-        if graded.notebook is None or few.holds(graded.notebook):
-            return graded
-        # It was taken for less than it may be.
-        more = needed(notebook, answers, answered, names)
-        return self.grade(more.notebook, answers, answered, path, self.assignment.preload)
-
-    def grade(
-        self,
-        notebook: NotebookNode,
-        answers: Mapping[str, Answer],
-        answered: Sequence[Question],
-        path: Path,
-        preload: Sequence[str],
-    ) -> Graded:
-        sandbox = Sandbox(preload, self.assignment.limits, self.sandbox, lasting=False)
-        sandbox.start_meanwhile()
-        try:
-            # Only now: this takes its time, too.
-            from grader.grading import Grader, new_result
-
-            asked = {question.id for question in self.asked}
-            checks = [check for check in self.bundle.checks if check.question in asked]
-            expected = Replay(self.bundle.record)
-            result = new_result(self.assignment, self.bundle.seed, path.stem, str(path))
-            with Grader(
-                self.assignment, self.bundle.seed, self.tell, checks=checks, expected=expected, sandbox=sandbox
-            ) as worker:
-                return worker.grade_notebook(result, notebook, answers, answered)
-        finally:
-            sandbox.stop()

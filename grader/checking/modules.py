@@ -13,7 +13,8 @@ from grader.checking.units import units_of
 def imported_of(preload: Iterable[str], notebook: NotebookNode) -> tuple[str, ...]:
     """Those of the modules `preload` whose packages the code of a notebook imports; all, where that cannot be told."""
     modules = tuple(preload)
-    units = [unit for index, cell in enumerate(notebook.cells) for unit in units_of(index, str(cell.source))]
+    cells = [(index, cell) for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    units = [unit for index, cell in cells for unit in units_of(index, str(cell.source))]
     if any(unit.code.unsure or not unit.statements for unit in units):
         return modules
     nodes = (node for unit in units for statement in unit.statements for node in ast.walk(statement))

@@ -65,9 +65,6 @@ def check(
 
 
 def _check(notebook: Path, bundle: Path | None, questions: Sequence[str], mode: SandboxMode) -> Checked:
-    from grader.light import import_nbformat
-
-    import_nbformat()
     from grader.bundle.bundle import bundle_for, open_bundle
     from grader.checking.check import check as run_check
 

@@ -6,7 +6,6 @@ import ast
 import functools
 from collections.abc import Iterable
 
-from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
 from grader.assignment import Assignment, RubricError
@@ -75,6 +74,9 @@ class Reference:
 
 def definitions(cells: Iterable[NotebookNode]) -> str:
     """Imports, functions, classes and simple constants of code cells, in order."""
+    # Only here: most of what imports this module asks for no definitions.
+    from IPython.core.inputtransformer2 import TransformerManager
+
     transform = TransformerManager().transform_cell
     kept: list[ast.stmt] = []
     for cell in cells:

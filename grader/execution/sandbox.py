@@ -9,7 +9,7 @@ import socket
 import stat
 import subprocess
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -50,6 +50,7 @@ class Sandbox:
         self.lasting = lasting
         self.level = ""
         """What student code is kept in, once started: "bubblewrap", "landlock" or "process" (docs/sandbox.md)."""
+        self.begun: Future[None] | None = None
         self.starting: Future[None] | None = None
         self.user = _new_user()
         self.lock = threading.Lock()
@@ -62,11 +63,16 @@ class Sandbox:
         self.kept: set[int] = set()
         """The processes of the current notebook that are to stay: its checkpoints and the probes in use."""
 
+    def begin(self) -> None:
+        """Begin to start, in a thread: with all that does not depend on `preload`, which is to be set before `start`.
+
+        What goes wrong is told by `start`.
+        """
+        self.begun = _in_a_thread(self._begin)
+
     def start_meanwhile(self) -> None:
-        """Begin to start, in a thread; `start` waits until that is done, and raises what comes of it."""
-        pool = ThreadPoolExecutor(1)
-        self.starting = pool.submit(self._start)
-        pool.shutdown(wait=False)
+        """Start in a thread; `start` waits until that is done, and raises what comes of it."""
+        self.starting = _in_a_thread(self._start)
 
     def start(self) -> None:
         """Start the zygote and wait until everything is imported. Raises SandboxError."""
@@ -77,6 +83,15 @@ class Sandbox:
             starting.result()
 
     def _start(self) -> None:
+        if self.begun is None:
+            self._begin()
+        else:
+            begun, self.begun = self.begun, None
+            begun.result()
+        self._import()
+
+    def _begin(self) -> None:
+        """Start the zygote, and tell it all but `preload`: it imports what every kernel needs meanwhile."""
         walls = self.walls = self._choose()
         ours, theirs = socket.socketpair()
         try:
@@ -88,12 +103,20 @@ class Sandbox:
             theirs.close()
         self.control = ours
         ours.settimeout(START_SECONDS)
-        try:
+        # Where it has ended already, it is `_import` that says why.
+        with contextlib.suppress(frames.ConnectionLost, OSError):
             frames.send(ours, self._settings(walls))
-            answer = frames.receive(ours)
+
+    def _import(self) -> None:
+        """Have the zygote import the rest, and wait until it is ready."""
+        assert self.control is not None
+        try:
+            with contextlib.suppress(frames.ConnectionLost, OSError):
+                frames.send(self.control, {"preload": self.preload})
+            answer = frames.receive(self.control)
             if "error" not in answer:
                 # Through this descriptor alone can anybody outside reach the run folder, by /proc/self/fd.
-                self.folder = socket.recv_fds(ours, 1, 1)[1][0]
+                self.folder = socket.recv_fds(self.control, 1, 1)[1][0]
         except (frames.ConnectionLost, OSError, IndexError):
             why = self._last_words()
             self.stop()
@@ -124,7 +147,6 @@ class Sandbox:
     def _settings(self, walls: Bubblewrap | Floor) -> dict[str, Any]:
         return {
             **walls.settings,
-            "preload": self.preload,
             "lasting": self.lasting,
             "memory_bytes": self.limits.memory_bytes,
             "processes": self.limits.processes,
@@ -219,6 +241,10 @@ class Sandbox:
         if self.starting is not None:
             with contextlib.suppress(SandboxError):
                 self.start()
+        if self.begun is not None:
+            begun, self.begun = self.begun, None
+            with contextlib.suppress(SandboxError):
+                begun.result()
         if self.process is not None:
             assert self.walls is not None
             self.walls.stop(self.process)
@@ -241,6 +267,13 @@ class Sandbox:
 
     def __exit__(self, kind: object, error: object, trace: TracebackType | None) -> None:
         self.stop()
+
+
+def _in_a_thread(function: Callable[[], None]) -> Future[None]:
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(function)
+    pool.shutdown(wait=False)
+    return future
 
 
 _numbers = itertools.count()

@@ -20,7 +20,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -64,11 +64,17 @@ def main() -> None:
 
 
 def live(control: socket.socket, settings: dict[str, Any], kind: type[Zygote]) -> None:
-    """Import everything, say so, and obey until the other side closes the socket."""
+    """Import everything, say so, and obey until the other side closes the socket.
+
+    What there is to be imported for the notebook may be known only later than all other settings: it is told by itself.
+    """
     # Before the imports: what caches they write is swept away with the first notebook.
     given = {path for folder in settings["writable"] for path in given_paths(folder)}
     try:
-        preload(settings["preload"], settings["lasting"])
+        import_kernel()
+        preload(frames.receive(control)["preload"], settings["lasting"])
+    except frames.ConnectionLost:
+        return
     except BaseException as error:
         frames.send(control, {"error": f"{type(error).__name__}: {error}", "detail": traceback.format_exc()})
         return
@@ -99,18 +105,28 @@ def set_dumpable(dumpable: bool) -> None:
     libc.prctl(PR_SET_DUMPABLE, int(dumpable), 0, 0, 0)
 
 
-def preload(modules: list[str], lasting: bool) -> None:
-    """Import what kernels need; in a `lasting` sandbox, which is to fork many of them, also prepare what costs each."""
+def import_kernel() -> None:
     # The debugger would listen on a port and slows every start down.
     sys.modules["debugpy"] = None  # type: ignore[assignment]
-    for name in modules:
-        importlib.import_module(name)
-    for name in KERNEL_MODULES + (LATER_MODULES if lasting else ()):
+    import_known(KERNEL_MODULES)
+
+
+def import_known(names: Iterable[str]) -> None:
+    """Import those of these modules that there are in the installed versions of their packages."""
+    for name in names:
         try:
             importlib.import_module(name)
         except ImportError:
             if name.startswith("grader."):
                 raise
+
+
+def preload(modules: list[str], lasting: bool) -> None:
+    """Import what notebooks need; in a `lasting` sandbox, which is to run many, also prepare what costs each."""
+    for name in modules:
+        importlib.import_module(name)
+    if lasting:
+        import_known(LATER_MODULES)
     if "torch" in sys.modules:
         # Threads do not survive a fork: with more than one, a child would wait for them for ever.
         sys.modules["torch"].set_num_threads(1)

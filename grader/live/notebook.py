@@ -8,7 +8,7 @@ from typing import Any
 
 from grader.assignment import Question
 from grader.bundle.bundle import Bundle
-from grader.bundle.record import Replay
+from grader.bundle.replay import Replay
 from grader.execution.namespace import Namespace
 from grader.live.answers import LiveAnswers
 from grader.live.cells import Cells

@@ -14,11 +14,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import msgspec
 import pytest
 from _pytest.config import _prepareconfig
 
-from grader.assignment import Assignment, RubricError, shown
+from grader.assignment import Assignment, Check, RubricError, shown
 
 MARK = "question"
 OPTIONS = {"points", "public"}
@@ -26,16 +25,9 @@ NO_CONFIGURATION = Path(__file__).with_name("checks.ini")
 """In the place of whatever configuration is around a rubric's folder. pytest insists on a file, on Windows too."""
 
 
-class Check(msgspec.Struct, frozen=True):
-    """One test function with its question mark; all its parametrised cases together."""
-
-    name: str
-    """`test_file.py::test_name`, and `[case]` where the case has a mark of its own."""
-    question: str
-    points: float
-    title: str
-    public: bool = False
-    """Whether students get it, to check themselves before they hand in."""
+def files_of(checks: Iterable[Check]) -> list[str]:
+    """The files that these checks are in, from the rubric's folder."""
+    return list(dict.fromkeys(check.name.partition("::")[0] for check in checks))
 
 
 def check_of(item: pytest.Item) -> Check | None:
@@ -101,9 +93,9 @@ def run_pytest(folder: Path, plugins: list[object], *options: str) -> None:
         raise _cannot_be_read(folder, text)
 
 
-def _arguments(folder: Path) -> list[str]:
+def _arguments(folder: Path, files: Iterable[str] = ()) -> list[str]:
     return [
-        str(folder),
+        *([str(folder / file) for file in files] or [str(folder)]),
         f"--rootdir={folder}",
         f"--confcutdir={folder}",
         f"--config-file={NO_CONFIGURATION}",
@@ -145,15 +137,15 @@ class Collected:
     is in place only where it is asked for.
     """
 
-    def __init__(self, folder: Path, plugins: list[object]) -> None:
-        """Collect the checks. Raises RubricError where that is not possible (`load_checks` says more)."""
+    def __init__(self, folder: Path, plugins: list[object], files: Iterable[str] = ()) -> None:
+        """Collect the checks, of these files or of all. RubricError: it is not possible (`load_checks` says more)."""
         self.apart = _Apart(folder)
         self.config: pytest.Config | None = None
         self.started = False
         text = io.StringIO()
         try:
             with self.apart.in_place(), contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
-                self.config = _prepareconfig(_arguments(folder), plugins)
+                self.config = _prepareconfig(_arguments(folder, files), plugins)
                 self.session = pytest.Session.from_config(self.config)
                 self.config._do_configure()
                 self.started = True

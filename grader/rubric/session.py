@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import pytest
 from _pytest.runner import runtestprotocol
 
-from grader.assignment import Assignment, Question
+from grader.assignment import Assignment, Check, Question
 from grader.execution.namespace import Namespace
 from grader.results import CheckResult, CheckStatus
-from grader.rubric.checks import Check, Collected, check_of, register_mark
+from grader.rubric.checks import Collected, check_of, register_mark
 from grader.rubric.outcomes import Outcome, outcome_of
 
 if TYPE_CHECKING:
@@ -72,8 +72,10 @@ class CheckSession:
     are set up anew for each check, and `student` is none that they could ask for.
     """
 
-    def __init__(self, assignment: Assignment) -> None:
+    def __init__(self, assignment: Assignment, files: Sequence[str] = ()) -> None:
+        """Of all files of checks, or where no others are asked for, of these `files`."""
         self.assignment = assignment
+        self.files = files
         self.opened: tuple[Checker, Collected] | None = None
 
     def grade(self, checks: Sequence[Check], notebook: Submission, seed: int) -> dict[str, list[CheckResult]]:
@@ -94,7 +96,7 @@ class CheckSession:
         """The checks, for as long as the process is set up for them."""
         if self.opened is None:
             checker = Checker(self.assignment)
-            self.opened = checker, Collected(self.assignment.folder, [checker])
+            self.opened = checker, Collected(self.assignment.folder, [checker], self.files)
         checker, collected = self.opened
         try:
             with collected.in_place():

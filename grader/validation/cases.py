@@ -9,8 +9,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from grader.assignment import Assignment, RubricError, shown
-from grader.rubric.checks import Check
+from grader.assignment import Assignment, Check, RubricError, shown
 from grader.solution import BEGIN, SolutionError
 from grader.validation.mutation import mutate
 

@@ -7,8 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from grader.assignment import Check
 from grader.results import CheckResult, CheckStatus
-from grader.rubric.checks import Check
 from grader.validation.cases import Case, Kind
 
 CAUGHT = 0.97

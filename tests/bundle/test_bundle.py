@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from grader.assignment import Limits, Question
-from grader.bundle.bundle import BundleError, Contents, Hidden, assignment_of, encode, find_bundle, open_bundle
+from grader.assignment import Check, Limits, Question
+from grader.bundle.bundle import (
+    BundleError,
+    Contents,
+    Hidden,
+    assignment_of,
+    bundle_for,
+    encode,
+    find_bundle,
+    open_bundle,
+)
 from grader.bundle.record import Record
-from grader.rubric.checks import Check
 
 CHECK = Check("test_a.py::test_f", "1.1.a", 1.0, "It works.", True)
 CONTENTS = Contents(
@@ -109,6 +119,49 @@ def test_the_bundle_beside_the_notebook_is_found(tmp_path: Path, bundle: Path) -
     assert find_bundle(notebook, "mini") == bundle
     with pytest.raises(BundleError, match=r"several files of checks \(mini.checks, other.checks\): name one"):
         find_bundle(notebook)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ('{"metadata": {"grader": {"assignment": "mini"}}}', "mini"),
+        ('{"metadata": {"grader": {"assignment": "other"}}}', "other"),
+        ('{"metadata": []}', ""),
+        ("[" * 100_000, ""),
+        ("[1]", ""),
+        ("not a notebook", ""),
+        ("", ""),
+        ("\x00\ud800", ""),
+    ],
+)
+def test_a_notebook_leads_to_its_bundle_whatever_else_is_in_it(
+    tmp_path: Path, bundle: Path, content: str, found: str
+) -> None:
+    (tmp_path / "other.checks").write_bytes(bundle.read_bytes())
+    notebook = tmp_path / "answers.ipynb"
+    notebook.write_text(content, errors="surrogatepass")
+    if found:
+        assert bundle_for(notebook) == tmp_path / f"{found}.checks"
+    else:
+        with pytest.raises(BundleError, match="several files of checks"):
+            bundle_for(notebook)
+
+
+def test_a_notebook_that_is_not_there_is_told(tmp_path: Path, bundle: Path) -> None:
+    with pytest.raises(BundleError, match=r"answers.ipynb: there is no such file"):
+        bundle_for(tmp_path / "answers.ipynb")
+
+
+LIGHT = """
+import sys
+import grader.bundle.bundle, grader.checking.check, grader.cli, grader.formats
+print(sorted({"nbformat", "pytest", "numpy", "IPython", "zmq"} & sys.modules.keys()))
+"""
+
+
+def test_what_comes_before_the_sandbox_is_begun_is_light() -> None:
+    ended = subprocess.run([sys.executable, "-c", LIGHT], check=True, timeout=120, capture_output=True, text=True)
+    assert ended.stdout == "[]\n"
 
 
 def test_where_there_is_none_it_says_what_to_do(tmp_path: Path) -> None:

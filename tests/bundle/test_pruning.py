@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.assignment import RubricError
+from grader.assignment import Check, RubricError
 from grader.bundle.pruning import public_sources
-from grader.rubric.checks import Check
 
 Prune = Callable[..., dict[str, str]]
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grader.bundle.record import NotRecorded, Recording, Replay, Unrecordable
+from grader.bundle.recording import Recording, Unrecordable
+from grader.bundle.replay import NotRecorded, Replay
 from grader.execution.namespace import Namespace
 from grader.execution.probe import Handle
 from grader.rubric.outcomes import outcome_of

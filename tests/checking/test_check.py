@@ -21,6 +21,7 @@ from grader.checking.check import Checked, check
 from grader.checking.report import CheckedQuestion
 from grader.checking.summary import UnknownQuestion
 from grader.cli import app
+from grader.execution.sandbox import Sandbox
 
 TRIPLE = "def double(x):\n    return 3 * x"
 PASS = "def double(x):\n    # TODO\n    pass"
@@ -137,6 +138,36 @@ def test_a_file_that_is_no_notebook_is_told(bundle: Bundle, tmp_path: Path) -> N
     report = check(path, bundle).report
     assert (report.status, report.questions, report.passed) == ("unreadable", [], False)
     assert report.message.startswith("this is not a notebook")
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[Sandbox]:
+    """The sandboxes that a check begins."""
+    begun: list[Sandbox] = []
+    begin = Sandbox.begin
+
+    def remember(sandbox: Sandbox) -> None:
+        begun.append(sandbox)
+        begin(sandbox)
+
+    monkeypatch.setattr(Sandbox, "begin", remember)
+    return begun
+
+
+def test_a_file_that_is_no_notebook_leaves_no_sandbox_behind(
+    bundle: Bundle, tmp_path: Path, begun: list[Sandbox]
+) -> None:
+    path = tmp_path / "a.ipynb"
+    path.write_text("")
+    assert check(path, bundle).report.status == "unreadable"
+    (sandbox,) = begun
+    assert (sandbox.alive, sandbox.control) == (False, None)
+
+
+def test_an_unknown_question_needs_no_sandbox(check_mini: Check, begun: list[Sandbox]) -> None:
+    with pytest.raises(UnknownQuestion):
+        check_mini("9.9.z")
+    assert begun == []
 
 
 # The command

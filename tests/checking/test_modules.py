@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import nbformat
 import pytest
 from notebooks import code_notebook
 
@@ -21,3 +22,9 @@ USED = {
 @pytest.mark.parametrize(("cells", "modules"), USED.values(), ids=USED)
 def test_modules_of_used_packages_are_kept(cells: list[str], modules: tuple[str, ...]) -> None:
     assert imported_of(PRELOAD, code_notebook(*cells)) == modules
+
+
+def test_what_is_written_in_a_text_is_no_code() -> None:
+    notebook = code_notebook("import torch")
+    notebook.cells.append(nbformat.v4.new_markdown_cell("**(a) How good is it? import numpy**"))
+    assert imported_of(PRELOAD, notebook) == ("torch",)

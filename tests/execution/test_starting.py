@@ -6,8 +6,9 @@ import pytest
 from notebooks import code_notebook
 
 from grader.assignment import Limits
+from grader.execution import bubblewrap
 from grader.execution.runner import run_notebook
-from grader.execution.sandbox import Sandbox, SandboxError
+from grader.execution.sandbox import Sandbox, SandboxError, SandboxMode
 
 
 def test_a_sandbox_for_a_single_notebook_runs_it_also_where_it_fails_and_draws(limits: Limits) -> None:
@@ -37,3 +38,63 @@ def test_a_sandbox_that_has_begun_to_start_can_be_stopped(limits: Limits) -> Non
     sandbox.start_meanwhile()
     sandbox.stop()
     assert not sandbox.alive
+
+
+@pytest.mark.parametrize("mode", ["require", "none"])
+def test_what_is_to_be_imported_can_be_said_after_the_beginning(limits: Limits, mode: SandboxMode) -> None:
+    sandbox = Sandbox(["no_such_module"], limits, mode, lasting=False)
+    sandbox.begin()
+    sandbox.preload = ["this"]
+    with sandbox:
+        notebook = code_notebook("import sys\nprint('this' in sys.modules, 'antigravity' in sys.modules)")
+        executed = run_notebook(sandbox, notebook, [], (), limits, 1).notebook
+    assert executed.cells[0].outputs[0].text == "True False\n"
+
+
+@pytest.mark.parametrize("mode", ["require", "none"])
+def test_a_sandbox_that_was_never_told_what_to_import_is_gone_when_it_is_stopped(
+    limits: Limits, mode: SandboxMode
+) -> None:
+    sandbox = Sandbox([], limits, mode, lasting=False)
+    sandbox.begin()
+    assert sandbox.begun is not None
+    sandbox.begun.result()
+    assert sandbox.process is not None
+    process = sandbox.process
+    sandbox.stop()
+    assert process.poll() is not None
+    assert sandbox.control is None
+
+
+def test_a_sandbox_that_has_begun_can_be_started_meanwhile_and_again(limits: Limits) -> None:
+    sandbox = Sandbox([], limits, lasting=False)
+    sandbox.begin()
+    sandbox.start_meanwhile()
+    with sandbox:
+        assert sandbox.alive
+    with sandbox:
+        assert sandbox.alive
+
+
+def test_what_goes_wrong_at_the_beginning_is_told_when_it_is_started(
+    limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bubblewrap, "program", lambda: None)
+    sandbox = Sandbox([], limits, "require")
+    sandbox.begin()
+    with pytest.raises(SandboxError, match="bubblewrap is not installed"):
+        sandbox.start()
+    sandbox.begin()
+    sandbox.stop()
+
+
+def test_a_zygote_that_ends_before_it_is_told_what_to_import_is_noticed(limits: Limits) -> None:
+    sandbox = Sandbox([], limits)
+    sandbox.begin()
+    assert sandbox.begun is not None
+    sandbox.begun.result()
+    assert sandbox.process is not None
+    sandbox.process.kill()
+    sandbox.process.wait()
+    with pytest.raises(SandboxError, match="the sandbox did not start"):
+        sandbox.start()

@@ -8,7 +8,8 @@ from typing import Any
 
 from grader.assignment import Assignment, Limits, Question
 from grader.bundle.bundle import Contents, Hidden, encode
-from grader.bundle.record import Record, Recording
+from grader.bundle.record import Record
+from grader.bundle.recording import Recording
 from grader.bundle.stubs import digest
 from grader.execution.namespace import Namespace
 from grader.execution.probe import read_answer

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from notebooks import MINI, change
 
-from grader.assignment import RubricError, load_assignment
-from grader.rubric.checks import Check, load_checks
+from grader.assignment import Check, RubricError, load_assignment
+from grader.rubric.checks import files_of, load_checks
 
 MARK_A = '@pytest.mark.question("1.1.a", points=1)'
 MARK_B = '@pytest.mark.question("1.1.b", points=0.5)'
@@ -335,3 +335,8 @@ def test_a_check_that_imports_the_rubrics_words_needs_nothing_else(rubric: Path)
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_the_files_of_checks_are_named_once() -> None:
+    names = ["b/test_b.py::test_one[1]", "test_a.py::test_one", "b/test_b.py::test_two"]
+    assert files_of(Check(name, "1.1.a", 1.0, "One.") for name in names) == ["b/test_b.py", "test_a.py"]
