@@ -223,21 +223,23 @@ def _prove(assignment: Assignment, bench: Bench, bundle: Bundle, seed: int, prog
         for case in cases:
             answer = bench.run(case, seed)
             for check in bundle.checks:
-                if check.question == case.question and check.name not in open_cases:
+                if check.question == case.question:
                     result = checker.result(check, Replayed(answer, replay), seed)
                     if result.status == "review":
-                        open_cases[check.name] = (case, check, result)
+                        undecided.append((case, check, result))
             bench.clear()
 
-    open_cases: dict[str, tuple[Case, Check, CheckResult]] = {}
+    undecided: list[tuple[Case, Check, CheckResult]] = []
     with_checks(bundle.assignment, try_all)
-    faults: list[str] = []
+    faults: dict[str, str] = {}
 
     def compare(checker: Checker) -> None:
-        for case, check, released in open_cases.values():
+        for case, check, released in undecided:
+            if check.name in faults:
+                continue
             result = checker.result(check, bench.run(case, seed), seed)
             if (result.status, result.message) != (released.status, released.message):
-                faults.append(
+                faults[check.name] = (
                     f"{shown(assignment.folder / check.name)}: cannot be public: of the answer {case.name!r} the "
                     f"rubric says {_said(result)}, and what is released says {_said(released)}; a public check asks "
                     "the reference the same, whatever the student answers"
@@ -246,7 +248,7 @@ def _prove(assignment: Assignment, bench: Bench, bundle: Bundle, seed: int, prog
 
     with_checks(assignment, compare)
     if faults:
-        raise RubricError(faults)
+        raise RubricError(list(faults.values()))
 
 
 def _said(result: CheckResult) -> str:

@@ -12,7 +12,6 @@ from grader.bundle.bundle import Bundle
 from grader.checking.report import CheckReport
 from grader.checking.summary import questions_asked, report_of
 from grader.execution.sandbox import Sandbox, SandboxMode
-from grader.light import import_nbformat
 
 if TYPE_CHECKING:
     from grader.grading import Graded
@@ -41,7 +40,6 @@ def check(
     walls.begin()
     try:
         # Only now, as it takes its time, too. So does reading the notebook, which says what is to be imported in there.
-        import_nbformat()
         from grader.checking.run import Run
 
         graded = Run(bundle, asked, walls, tell).run(notebook, only=bool(questions))

@@ -17,6 +17,7 @@ from grader.cli.grade import grade
 from grader.cli.release import release
 from grader.cli.sites import export, import_
 from grader.cli.validate import validate
+from grader.light import leave_out_unused
 
 app = typer.Typer(
     help="Grade Jupyter notebooks against a rubric.", add_completion=False, no_args_is_help=True, rich_markup_mode=None
@@ -43,9 +44,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that has no such letter is no reason to stop.
             stream.reconfigure(errors="backslashreplace")
-    # Where JupyterLab is installed, jsonschema (which nbformat imports) would take a second to read the grammar of
-    # web addresses, which no notebook is checked for.
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    leave_out_unused()
     # What libraries log is not for those who grade: asyncio shows the traceback of a cell that Ctrl-C ended.
     logging.getLogger().addHandler(logging.NullHandler())
     # At the end, Python would look through all that torch has made for what can be freed: half a second, for nothing.
