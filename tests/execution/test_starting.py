@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+
+import psutil
 import pytest
 from notebooks import code_notebook
 
@@ -94,7 +97,12 @@ def test_a_zygote_that_ends_before_it_is_told_what_to_import_is_noticed(limits: 
     assert sandbox.begun is not None
     sandbox.begun.result()
     assert sandbox.process is not None
-    sandbox.process.kill()
-    sandbox.process.wait()
+    # bubblewrap's child, the zygote: it would outlive bubblewrap itself, were that killed so early.
+    bubblewrap = psutil.Process(sandbox.process.pid)
+    while not (children := bubblewrap.children()):
+        assert sandbox.process.poll() is None
+        time.sleep(0.005)
+    for child in children:
+        child.kill()
     with pytest.raises(SandboxError, match="the sandbox did not start"):
         sandbox.start()
