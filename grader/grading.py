@@ -30,7 +30,7 @@ from grader.expected import Expected, LiveReference
 from grader.inside.cells import cell_file
 from grader.locating import Answer, code_of, is_answered, locate
 from grader.notebook import UnreadableNotebook, parse_notebook, read_file
-from grader.results import WORST_FIRST, CheckResult, QuestionResult, QuestionStatus, SubmissionResult, total
+from grader.results import CheckResult, QuestionResult, SubmissionResult, status_of, total
 from grader.rubric.checks import files_of, load_checks
 from grader.rubric.session import CheckSession
 
@@ -204,7 +204,7 @@ class Grader:
             kind=question.kind,
             points=sum(known) if known else None,
             max_points=question.points,
-            status=_status(question, checks, notebooks.is_missing(question.id)),
+            status=status_of(question.kind, checks, missing=notebooks.is_missing(question.id)),
             cells=list(answer.cells),
             checks=checks,
             found_by=answer.found_by,
@@ -306,17 +306,6 @@ class _Notebooks:
     def name_cell(self, file: str) -> str:
         index = self.cells.get(file)
         return "your code" if index is None else f"cell {index + 1}"
-
-
-def _status(question: Question, checks: Sequence[CheckResult], missing: bool) -> QuestionStatus:
-    if missing:
-        return "missing"
-    if question.kind == "text":
-        return "to be marked"
-    if not checks:
-        return "later"
-    statuses = {check.status for check in checks}
-    return next(status for status in WORST_FIRST if status in statuses)
 
 
 def _digest(sources: Iterable[str]) -> str:

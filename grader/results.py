@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -35,6 +36,18 @@ class CheckResult(msgspec.Struct, kw_only=True):
     detail: str = ""
     """For staff: the traceback of a check that broke, or of a harness error. Never shown to a student."""
     seconds: float = 0.0
+
+
+def status_of(kind: Literal["code", "text"], checks: Sequence[CheckResult], *, missing: bool) -> QuestionStatus:
+    """The status of a question by its checks, where no person has decided. `missing`: it has no answer."""
+    if missing:
+        return "missing"
+    if kind == "text":
+        return "to be marked"
+    if not checks:
+        return "later"
+    statuses = {check.status for check in checks}
+    return next(status for status in WORST_FIRST if status in statuses)
 
 
 class Change(msgspec.Struct, kw_only=True, frozen=True):

@@ -16,7 +16,7 @@ from grader.live.definitions import Definitions
 from grader.live.notebook import LiveNotebook
 from grader.live.surroundings import surroundings_kept
 from grader.live.variables import Variables
-from grader.results import WORST_FIRST, CheckResult, QuestionResult, QuestionStatus, SubmissionResult
+from grader.results import QuestionResult, SubmissionResult, status_of
 from grader.rubric.session import Checker, CheckSession
 
 NOTEBOOK = "this notebook"
@@ -72,7 +72,8 @@ class LiveChecks:
             if check.question == question.id:
                 with _kept(variables, faults):
                     checks.append(checker.result(check, notebook, self.bundle.seed))
-        status = _status(question, checks, notebook)
+        missing = question.kind == "code" and notebook.is_missing(question.id)
+        status = status_of(question.kind, checks, missing=missing)
         return QuestionResult(
             id=question.id,
             title=question.title,
@@ -109,17 +110,6 @@ def _kept(variables: Variables, faults: dict[str, None]) -> Iterator[None]:
             with uninterrupted():
                 faults.update(dict.fromkeys(variables.restore()))
                 stack.close()
-
-
-def _status(question: Question, checks: Sequence[CheckResult], notebook: LiveNotebook) -> QuestionStatus:
-    if question.kind == "text":
-        return "to be marked"
-    if notebook.is_missing(question.id):
-        return "missing"
-    if not checks:
-        return "later"
-    statuses = {check.status for check in checks}
-    return next(status for status in WORST_FIRST if status in statuses)
 
 
 def _key(path: Path) -> tuple[Path, int, int] | None:
