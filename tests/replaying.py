@@ -28,7 +28,8 @@ def replayed(rubric: Path, seed: int, patch: pytest.MonkeyPatch) -> dict[str, tu
         for check in public:
             sources = bench.reference.sources(check.question)
             answer = bench.run(Case(kind="reference", question=check.question, name="", sources=sources), seed)
-            result = checker.result(check, release.Replayed(answer, replay), seed)
+            compared = release.Compared(answer, replay.namespace, replay.drawn)
+            result = checker.result(check, compared, seed)
             said[check.name] = (result.status, result.message)
             bench.clear()
 

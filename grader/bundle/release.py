@@ -32,6 +32,8 @@ from grader.validation.bench import Answer, Bench
 from grader.validation.cases import Case, load_cases
 
 Progress = Callable[[str], None]
+Drawn = Callable[[str, int, Callable[[], list[Any]]], list[Any]]
+"""See `Notebooks.drawn`."""
 
 NOT_REPEATED = (
     "it asks for something else each time: random inputs of a public check come from the fixtures `examples`, `rng` "
@@ -135,24 +137,27 @@ def _require_no_leak(
 # Recording
 
 
-class Overheard:
-    """An answer as the notebook of the checks; what they ask the reference is recorded."""
+class Compared:
+    """An answer as the notebook of the checks, with what takes the place of the reference, and of drawing examples."""
 
-    def __init__(self, answer: Answer, recording: Recording) -> None:
-        self.answer = answer
-        self.recording = recording
+    def __init__(self, answer: Answer, reference: Callable[[str, int], Namespace], drawn: Drawn) -> None:
         self.student = answer.student
         self.carried_names = answer.carried_names
         self.is_missing = answer.is_missing
         self.name_cell = answer.name_cell
-        self.drawn = recording.drawn
+        self.reference = reference
+        self.drawn = drawn
 
-    def reference(self, question: str, seed: int) -> Namespace:
-        checkpoints = self.answer.bench.checkpoints
+
+def _overheard(answer: Answer, recording: Recording) -> Compared:
+    """The answer beside the live reference; what the checks ask that is recorded."""
+    checkpoints = answer.bench.checkpoints
+
+    def reference(question: str, seed: int) -> Namespace:
         # A memory of its own: what the reference would say the next time is to be heard too.
-        return self.recording.reference(
-            lambda: reference_answers(checkpoints, Memory(), question, seed), question, seed
-        )
+        return recording.reference(lambda: reference_answers(checkpoints, Memory(), question, seed), question, seed)
+
+    return Compared(answer, reference, recording.drawn)
 
 
 def record_checks(assignment: Assignment, bench: Bench, public: Sequence[Check], seed: int) -> Record:
@@ -170,7 +175,7 @@ def record_checks(assignment: Assignment, bench: Bench, public: Sequence[Check],
             records = []
             for _ in range(2):
                 recording = Recording()
-                result = checker.result(check, Overheard(answer, recording), seed)
+                result = checker.result(check, _overheard(answer, recording), seed)
                 records.append(recording.record)
                 if result.status != "passed":
                     break
@@ -196,18 +201,6 @@ def _parts(one: Record, other: Record) -> list[tuple[Mapping[Any, bytes], Mappin
 # Proving
 
 
-class Replayed:
-    """The same, with the record in the place of the reference."""
-
-    def __init__(self, answer: Answer, replay: Replay) -> None:
-        self.student = answer.student
-        self.carried_names = answer.carried_names
-        self.is_missing = answer.is_missing
-        self.name_cell = answer.name_cell
-        self.drawn = replay.drawn
-        self.reference = replay.namespace
-
-
 def _prove(assignment: Assignment, bench: Bench, bundle: Bundle, seed: int, progress: Progress) -> None:
     """Try all that the rubric is validated with: the bundle must say the same as the rubric. Raises RubricError.
 
@@ -221,10 +214,10 @@ def _prove(assignment: Assignment, bench: Bench, bundle: Bundle, seed: int, prog
 
     def try_all(checker: Checker) -> None:
         for case in cases:
-            answer = bench.run(case, seed)
+            answer = Compared(bench.run(case, seed), replay.namespace, replay.drawn)
             for check in bundle.checks:
                 if check.question == case.question:
-                    result = checker.result(check, Replayed(answer, replay), seed)
+                    result = checker.result(check, answer, seed)
                     if result.status == "review":
                         undecided.append((case, check, result))
             bench.clear()
