@@ -10,10 +10,19 @@ from notebooks import MINI, change
 from grader.assignment import load_assignment
 from grader.bundle.release import Released, release
 
+FIRST = '"1.1.a", points=1'
+SECOND = '"1.1.b", points=1.5'
+
+
+def public_mini(folder: Path, *marks: str) -> Path:
+    """The rubric, copied into `folder`, with the checks public whose marks begin so: `"1.1.a", points=1`."""
+    rubric = folder / "mini"
+    shutil.copytree(MINI, rubric, ignore=shutil.ignore_patterns("__pycache__"))
+    for mark in marks:
+        change(rubric / "test_mini.py", mark, f"{mark}, public=True")
+    return rubric
+
 
 def release_mini(folder: Path) -> Released:
     """With the first check public; those of the other questions run only after the deadline."""
-    rubric = folder / "mini"
-    shutil.copytree(MINI, rubric, ignore=shutil.ignore_patterns("__pycache__"))
-    change(rubric / "test_mini.py", '"1.1.a", points=1', '"1.1.a", points=1, public=True')
-    return release(load_assignment(rubric), folder / "released", seed=5)
+    return release(load_assignment(public_mini(folder, FIRST)), folder / "released", seed=5)

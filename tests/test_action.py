@@ -20,12 +20,12 @@ import pytest
 import yaml
 from formats.runner import Command, commands, outputs
 from notebooks import mini_notebook, write_notebook
+from old_kernels import without_landlock
 from releases import release_mini
 from shell import run
 
 from grader.bundle.bundle import open_bundle
 from grader.checking.check import check
-from grader.execution.floor import Floor
 from grader.formats import guarded_github_files, parse_formats, write
 from grader.formats.actions import FILES
 from grader.formats.write import FORMATS
@@ -413,18 +413,6 @@ def open_to_all(runner: Runner) -> None:
         # pytest's own folders are closed to others.
         if folder.is_relative_to(tempfile.gettempdir()) and folder.stat().st_uid == os.geteuid():
             folder.chmod(folder.stat().st_mode | 0o011)
-
-
-def without_landlock(patch: pytest.MonkeyPatch) -> None:
-    """As on a kernel before 5.13."""
-    fill = Floor._fill
-
-    def fill_and_change(floor: Floor) -> None:
-        fill(floor)
-        with (floor.folder / "package" / "grader" / "inside" / "landlock.py").open("a") as file:
-            file.write("\n\ndef version():\n    return 0\n")
-
-    patch.setattr(Floor, "_fill", fill_and_change)
 
 
 # GitLab

@@ -9,21 +9,17 @@ from pathlib import Path
 import nbformat
 import pytest
 from notebooks import MINI, change
+from releases import FIRST, public_mini
 
 from grader.assignment import RubricError, load_assignment
 from grader.bundle.bundle import open_bundle
 from grader.bundle.release import Released, release
 
-PUBLIC = '"1.1.a", points=1, public=True'
-
 
 @pytest.fixture(scope="module")
 def rubric(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The mini assignment, with one public check."""
-    folder = tmp_path_factory.mktemp("rubric") / "mini"
-    shutil.copytree(MINI, folder)
-    change(folder / "test_mini.py", '"1.1.a", points=1', PUBLIC)
-    return folder
+    return public_mini(tmp_path_factory.mktemp("rubric"), FIRST)
 
 
 @pytest.fixture(scope="module")

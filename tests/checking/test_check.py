@@ -11,7 +11,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from notebooks import DOUBLE, MINI, change, mini_notebook, write_notebook
+from notebooks import DOUBLE, change, mini_notebook, write_notebook
+from releases import FIRST, SECOND, public_mini
 from typer.testing import CliRunner
 
 from grader.assignment import load_assignment
@@ -31,10 +32,7 @@ Check = Callable[..., Checked]
 @pytest.fixture(scope="module")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Released:
     """The mini assignment, with one public check for each of the first two questions; one of the second is hidden."""
-    folder = tmp_path_factory.mktemp("rubric") / "mini"
-    shutil.copytree(MINI, folder)
-    change(folder / "test_mini.py", '"1.1.a", points=1', '"1.1.a", points=1, public=True')
-    change(folder / "test_mini.py", '"1.1.b", points=1.5', '"1.1.b", points=1.5, public=True')
+    folder = public_mini(tmp_path_factory.mktemp("rubric"), FIRST, SECOND)
     return release(load_assignment(folder), tmp_path_factory.mktemp("released"), seed=5)
 
 
@@ -90,9 +88,7 @@ def test_the_released_notebook_is_not_started(released: Released, bundle: Bundle
 
 def test_given_code_around_an_answer_is_no_answer(tmp_path: Path) -> None:
     """A stub that does something, such as a loop whose body is to be written."""
-    folder = tmp_path / "mini"
-    shutil.copytree(MINI, folder)
-    change(folder / "test_mini.py", '"1.1.a", points=1', '"1.1.a", points=1, public=True')
+    folder = public_mini(tmp_path, FIRST)
     change(folder / "reference.ipynb", "def double(x):\\n", "def double(x):\\n    print('given')\\n")
     released = release(load_assignment(folder), tmp_path / "out", seed=5)
     with open_bundle(released.bundle) as bundle:

@@ -18,7 +18,9 @@ from typing import Any
 import msgspec
 import psutil
 import pytest
+from evaluating import evaluator
 from notebooks import MINI, code_notebook
+from old_kernels import without_landlock
 
 from grader.assignment import Limits, load_assignment
 from grader.execution import floor as floor_module
@@ -72,18 +74,6 @@ needs_landlock = pytest.mark.skipif(not landlock.version(), reason="this kernel 
 only_as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
 
 
-def without_landlock(patch: pytest.MonkeyPatch) -> None:
-    """As on a kernel before 5.13."""
-    fill = Floor._fill
-
-    def fill_and_change(floor: Floor) -> None:
-        fill(floor)
-        with (floor.folder / "package" / "grader" / "inside" / "landlock.py").open("a") as file:
-            file.write("\n\ndef version():\n    return 0\n")
-
-    patch.setattr(Floor, "_fill", fill_and_change)
-
-
 @pytest.fixture(scope="module", params=[pytest.param("landlock", marks=needs_landlock), "process"])
 def sandbox(request: pytest.FixtureRequest, limits: Limits) -> Iterator[Sandbox]:
     with pytest.MonkeyPatch.context() as patch:
@@ -109,17 +99,7 @@ def run(sandbox: Sandbox, limits: Limits) -> Callable[..., Checkpoints]:
 @pytest.fixture
 def inside(run: Callable[..., Checkpoints]) -> Callable[..., Any]:
     """Evaluates an expression inside, as the code of a notebook."""
-
-    def evaluate(expression: str, **values: Any) -> Any:
-        namespace = checkpoints.namespace("0", seed=1)
-        try:
-            return namespace.eval(expression, **values)
-        finally:
-            namespace._close()
-
-    checkpoints = run(HELPERS)
-    assert checkpoints.execution.notebook.cells[0].outputs == []
-    return evaluate
+    return evaluator(run(HELPERS))
 
 
 def attempts(inside: Callable[..., Any], actions: dict[str, str], **values: Any) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import psutil
 import pytest
+from evaluating import evaluator
 from notebooks import MINI
 
 from grader.assignment import Limits
@@ -49,17 +50,7 @@ def files():
 @pytest.fixture(scope="module")
 def inside(run: Run) -> Callable[..., Any]:
     """Evaluates an expression inside, as the code of a notebook."""
-
-    def evaluate(expression: str, **values: Any) -> Any:
-        namespace = checkpoints.namespace("0", seed=1)
-        try:
-            return namespace.eval(expression, **values)
-        finally:
-            namespace._close()
-
-    checkpoints = run(EXECUTE)
-    assert checkpoints.execution.notebook.cells[0].outputs == []
-    return evaluate
+    return evaluator(run(EXECUTE))
 
 
 def test_nothing_of_the_rubric_or_the_harness_is_visible(run: Run, limits: Limits) -> None:
