@@ -10,7 +10,7 @@ from summary import Summary, Target
 from tools import TOOLS
 from workloads import WORKLOADS
 
-from grader.results import write_atomically
+from grader.results.results import write_atomically
 
 
 def marks(script: str) -> tuple[str, str]:

@@ -29,7 +29,7 @@ from summary import Run, Summary, bare_cpu, run_of, summarise, targets
 from tools import TOOLS, Done, ToolFailed
 from workloads import FIRST, ROOT, WORKLOADS, full_points, make
 
-from grader.results import write_atomically
+from grader.results.results import write_atomically
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.json"

@@ -24,7 +24,7 @@ import page
 from measure import Command, Measured
 from workloads import REFUSED, ROOT, WORKLOADS, Workload, class_of, full_points, material
 
-from grader.results import SubmissionResult, read_result, write_atomically
+from grader.results.results import SubmissionResult, read_result, write_atomically
 
 HERE = Path(__file__).resolve().parent
 TIMEOUT = 4 * 3600.0

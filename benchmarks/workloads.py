@@ -15,10 +15,10 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from grader.assignment import Assignment, load_assignment
+from grader.assignment.assignment import Assignment, load_assignment
+from grader.assignment.solution import BEGIN, END, student_version
 from grader.execution.reference import Reference
 from grader.rubric.checks import load_checks
-from grader.solution import BEGIN, END, student_version
 from grader.validation.cases import Case, load_cases
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import settings
 from notebooks import MINI
 
-from grader.assignment import load_assignment
-from grader.grading import Grader
+from grader.assignment.assignment import load_assignment
+from grader.grading.submission import Grader
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from typing import Any
 
-from grader.assignment import Assignment
-from grader.batch import tasks
-from grader.batch.fingerprint import Fingerprints
-from grader.batch.run import Pool
-from grader.batch.tasks import LocalRubric
+from grader.assignment.assignment import Assignment
 from grader.execution.sandbox import SandboxMode
+from grader.grading.batch import tasks
+from grader.grading.batch.fingerprint import Fingerprints
+from grader.grading.batch.run import Pool
+from grader.grading.batch.tasks import LocalRubric
 
 
 class Here(Executor):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from notebooks import MINI, change
 
-from grader.assignment import load_assignment
-from grader.bundle.release import Released, release
+from grader.assignment.assignment import load_assignment
+from grader.students.bundle.release import Released, release
 
 FIRST = '"1.1.a", points=1'
 SECOND = '"1.1.b", points=1.5'

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grader.assignment import load_assignment
-from grader.bundle import release
-from grader.bundle.replay import Replay
+from grader.assignment.assignment import load_assignment
 from grader.rubric.checks import load_checks
 from grader.rubric.session import Checker, with_checks
+from grader.students.bundle import release
+from grader.students.bundle.replay import Replay
 from grader.validation.bench import Bench
 from grader.validation.cases import Case
 

@@ -18,17 +18,17 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
-from formats.runner import Command, commands, outputs
 from notebooks import mini_notebook, write_notebook
 from old_kernels import without_landlock
 from releases import release_mini
 from shell import run
+from students.formats.runner import Command, commands, outputs
 
-from grader.bundle.bundle import open_bundle
-from grader.checking.check import check
-from grader.formats import guarded_github_files, parse_formats, write
-from grader.formats.actions import FILES
-from grader.formats.write import FORMATS
+from grader.students.bundle.bundle import open_bundle
+from grader.students.checking.check import check
+from grader.students.formats import guarded_github_files, parse_formats, write
+from grader.students.formats.actions import FILES
+from grader.students.formats.write import FORMATS
 
 ROOT = Path(__file__).resolve().parent.parent
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())

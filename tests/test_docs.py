@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import grader.rubric
-from grader.assignment import Limits, Question
+from grader.assignment.assignment import Limits, Question
 from grader.cli import app
 from grader.execution.namespace import Namespace
 

@@ -13,7 +13,7 @@ import pytest
 from notebooks import MINI, mini_notebook, write_notebook
 
 from grader.cli.progress import Progress, duration
-from grader.results import SubmissionResult
+from grader.results.results import SubmissionResult
 
 GRADER = Path(sysconfig.get_path("scripts")) / "grader"
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

@@ -11,8 +11,8 @@ import typer
 from grader.cli.explain import explained
 
 if TYPE_CHECKING:
-    from grader.checking.check import Checked
     from grader.execution.sandbox import SandboxMode
+    from grader.students.checking.check import Checked
 
 PASSED, NOT_ALL_PASSED, COULD_NOT_CHECK = 0, 1, 2
 
@@ -45,7 +45,7 @@ def check(
     """Check a notebook before it is handed in. Exit status: 0 all passed, 1 not all, 2 it could not be checked."""
 
     def once() -> int:
-        from grader.formats import guarded_github_files, write
+        from grader.students.formats import guarded_github_files, write
 
         with guarded_github_files():
             checked = _check(notebook, bundle, question or (), mode)
@@ -54,7 +54,7 @@ def check(
 
     with explained(notebook, lambda: ""):
         from grader.cli.explain import parse_mode
-        from grader.formats import parse_formats
+        from grader.students.formats import parse_formats
 
         outputs = parse_formats(format or ["text"])
         mode = parse_mode(sandbox)
@@ -65,8 +65,8 @@ def check(
 
 
 def _check(notebook: Path, bundle: Path | None, questions: Sequence[str], mode: SandboxMode) -> Checked:
-    from grader.bundle.bundle import bundle_for, open_bundle
-    from grader.checking.check import check as run_check
+    from grader.students.bundle.bundle import bundle_for, open_bundle
+    from grader.students.checking.check import check as run_check
 
     with open_bundle(bundle or bundle_for(notebook)) as opened:
         return run_check(notebook, opened, questions, mode)
@@ -82,7 +82,7 @@ def _status(checked: Checked, fail_under: float | None) -> int:
 
 def _watch(notebook: Path, once: Callable[[], int]) -> None:
     """Check now, and after each change, until Ctrl-C. What is wrong this time may be mended the next."""
-    from grader.checking.watching import changes
+    from grader.students.checking.watching import changes
 
     with explained(notebook, lambda: ""):
         for _ in changes(notebook):

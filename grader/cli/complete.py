@@ -19,7 +19,7 @@ def complete(
     """
     with explained(notebooks[0], lambda: ""):
         # Imported here: `grader --help` is not to wait for Jupyter.
-        from grader.formats.actions import commands_off
+        from grader.students.formats.actions import commands_off
 
         with commands_off():
             statuses = [_complete(notebook) for notebook in notebooks]
@@ -28,9 +28,9 @@ def complete(
 
 def _complete(notebook: Path) -> int:
     """Say what is to be done in one notebook; returns the exit status that it would have alone."""
-    from grader.completeness import incompleteness
+    from grader.assignment.notebook import UnreadableNotebook
     from grader.faults import Faults
-    from grader.notebook import UnreadableNotebook
+    from grader.students.completeness import incompleteness
 
     try:
         faults = incompleteness(notebook)

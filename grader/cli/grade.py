@@ -13,7 +13,7 @@ from grader.cli.explain import explained, parse_mode, print_table, shown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from grader.results import SubmissionResult
+    from grader.results.results import SubmissionResult
 
 MANY = 50
 """A table of more submissions than this is for a browser."""
@@ -53,10 +53,10 @@ def grade(
         )
 
     with explained(output, kept):
-        from grader.assignment import load_assignment
-        from grader.batch.cluster import cluster_pool
-        from grader.batch.pools import local_pool
-        from grader.batch.run import grade_all
+        from grader.assignment.assignment import load_assignment
+        from grader.grading.batch.cluster import cluster_pool
+        from grader.grading.batch.pools import local_pool
+        from grader.grading.batch.run import grade_all
 
         mode = parse_mode(sandbox)
         assignment = load_assignment(rubric)
@@ -89,7 +89,7 @@ def _print_sandboxes(results: Sequence[SubmissionResult]) -> None:
 def _print_table(results: Sequence[SubmissionResult]) -> None:
     from rich.table import Table
 
-    from grader.results import format_points
+    from grader.results.results import format_points
 
     table = Table("submission", "code points", "to be marked", "in review", "points lost in")
     for result in results:

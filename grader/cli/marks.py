@@ -11,7 +11,7 @@ from grader.cli.explain import complain, explained, shown
 
 if TYPE_CHECKING:
     from grader.marks.apply import Applied
-    from grader.results import Change, SubmissionResult
+    from grader.results.results import Change, SubmissionResult
 
 app = typer.Typer(
     help="Mark by file what a person decides: text questions, reviews, and points that checks gave.",
@@ -32,7 +32,7 @@ def template(
 ) -> None:
     """Write a score file for each submission, to be filled in with an editor."""
     with explained(output, lambda: "the score files that are written are whole"):
-        from grader.assignment import load_assignment
+        from grader.assignment.assignment import load_assignment
         from grader.marks.template import template as write_template
 
         made = write_template(load_assignment(rubric), results, output, force=force)
@@ -71,9 +71,9 @@ def apply(
     with explained(results, lambda: "marks that were entered are kept; apply the files again"):
         from datetime import UTC, datetime
 
-        from grader.assignment import load_assignment
-        from grader.journal import MarksError
+        from grader.assignment.assignment import load_assignment
         from grader.marks.apply import apply as apply_files
+        from grader.results.journal import MarksError
 
         who = by or _login_name()
         when = datetime.now(UTC).isoformat(timespec="seconds")
@@ -101,8 +101,8 @@ def log(
     """Show every decision: when, by whom, for which question, and why."""
     faults: list[str] = []
     with explained(results, str):
-        from grader.journal import MarksError, read_changes
-        from grader.store import read_results
+        from grader.report.store import read_results
+        from grader.results.journal import MarksError, read_changes
 
         found, faults = read_results(results)
         chosen = [result for result in found if submission in (None, result.submission)]
@@ -121,7 +121,7 @@ def log(
 def _login_name() -> str:
     from getpass import getuser
 
-    from grader.journal import MarksError
+    from grader.results.journal import MarksError
 
     try:
         return getuser()
@@ -141,14 +141,14 @@ def _in_words(change: Change, result: SubmissionResult) -> str:
 
 
 def _step(change: Change) -> str:
-    from grader.results import format_points
+    from grader.results.results import format_points
 
     after = "taken back" if change.points is None else format_points(change.points)
     return f"{change.question}: {format_points(change.before)} → {after}"
 
 
 def _print_submission(result: SubmissionResult, changes: list[Change]) -> None:
-    from grader.results import format_points
+    from grader.results.results import format_points
 
     steps = ", ".join(_step(change) + (" (text)" if change.points == change.before else "") for change in changes)
     open_questions = [question.id for question in result.questions if _is_open(question.status, question.points)]

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from grader.batch.observer import Observer
 from grader.cli.explain import complain, shown
-from grader.results import format_points
+from grader.grading.batch.observer import Observer
+from grader.results.results import format_points
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
-    from grader.batch.plan import Plan
-    from grader.results import SubmissionResult
+    from grader.grading.batch.plan import Plan
+    from grader.results.results import SubmissionResult
 
 
 def make_progress() -> Progress:

@@ -22,12 +22,12 @@ def release(
 ) -> None:
     """Make what students get: the notebook without its solutions, and the public checks. Validates the rubric first."""
     with explained(output, lambda: "nothing is written"):
-        from grader.assignment import load_assignment
-        from grader.batch.interrupts import interruptible
-        from grader.batch.seeds import new_seed
-        from grader.bundle.release import release as make_release
+        from grader.assignment.assignment import load_assignment
         from grader.cli.validate import print_validation
-        from grader.store import require_writable
+        from grader.grading.batch.interrupts import interruptible
+        from grader.grading.batch.seeds import new_seed
+        from grader.report.store import require_writable
+        from grader.students.bundle.release import release as make_release
         from grader.validation.validate import validate
 
         assignment = load_assignment(rubric)

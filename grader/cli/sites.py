@@ -12,7 +12,7 @@ import typer
 from grader.cli.explain import complain, explained, print_table, shown
 
 if TYPE_CHECKING:
-    from grader.classlist import HandIn
+    from grader.results.classlist import HandIn
     from grader.sites.importing import Imported
 
 
@@ -45,8 +45,8 @@ def import_(
 ) -> None:
     """Bring a course site's bulk download into a folder of notebooks, one for each person."""
     with explained(output, lambda: "the class list is as it was; import again"):
-        from grader.assignment import load_assignment
-        from grader.batch.interrupts import interruptible
+        from grader.assignment.assignment import load_assignment
+        from grader.grading.batch.interrupts import interruptible
         from grader.sites.importing import import_download
 
         assignment = load_assignment(rubric) if rubric else None

@@ -29,11 +29,11 @@ def validate(
 ) -> None:
     """Prove a rubric: right answers must pass it, and every mistake must lose its points."""
     with explained(output, lambda: "nothing is written"):
-        from grader.assignment import load_assignment
-        from grader.batch.interrupts import interruptible
-        from grader.batch.seeds import new_seed
-        from grader.results import write_atomically
-        from grader.store import require_writable
+        from grader.assignment.assignment import load_assignment
+        from grader.grading.batch.interrupts import interruptible
+        from grader.grading.batch.seeds import new_seed
+        from grader.report.store import require_writable
+        from grader.results.results import write_atomically
         from grader.validation.matrix import encode
         from grader.validation.page import render_validation
         from grader.validation.validate import validate as run_validation

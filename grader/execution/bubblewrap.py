@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from grader.assignment import Limits
+from grader.assignment.assignment import Limits
 from grader.execution.visible import PACKAGE, environment, installed_package, parents, python_command, system_folders
 
 HOME = "/home/student"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from grader.assignment import Limits
+from grader.assignment.assignment import Limits
 from grader.execution.namespace import Namespace
 from grader.execution.probe import CheckpointLost, Probe, is_pid
 from grader.execution.runner import Execution

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 
-from grader.assignment import Question
+from grader.assignment.assignment import Question
+from grader.assignment.locating import Answer
 from grader.execution.runner import Stop
-from grader.locating import Answer
 
 
 def plan_stops(

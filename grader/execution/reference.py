@@ -8,13 +8,13 @@ from collections.abc import Iterable
 
 from nbformat import NotebookNode
 
-from grader.assignment import Assignment, RubricError
+from grader.assignment.assignment import Assignment, RubricError
+from grader.assignment.locating import locate
+from grader.assignment.notebook import UnreadableNotebook, read_notebook
 from grader.execution.checkpoints import Checkpoints
 from grader.execution.plan import plan_stops
 from grader.execution.runner import run_notebook
 from grader.execution.sandbox import Sandbox
-from grader.locating import locate
-from grader.notebook import UnreadableNotebook, read_notebook
 
 
 class Reference:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from grader.assignment import Limits
+from grader.assignment.assignment import Limits
 from grader.execution import bubblewrap
 from grader.execution.bubblewrap import Bubblewrap, last_line
 from grader.execution.floor import Floor

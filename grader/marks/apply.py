@@ -7,14 +7,14 @@ from pathlib import Path
 
 import msgspec
 
-from grader.assignment import Assignment, shown
-from grader.journal import FILE, locked, merged, read_changes, write_changes
+from grader.assignment.assignment import Assignment, shown
 from grader.marks import scorefile
 from grader.marks.decisions import decide
 from grader.marks.markable import Markable, find_markable
 from grader.marks.scorefile import MAX_BYTES, Lines, ScoreFile, ScoreFileError
-from grader.results import Change, SubmissionResult, read_result
-from grader.store import REPORT, RESULT, rewrite
+from grader.report.store import REPORT, RESULT, rewrite
+from grader.results.journal import FILE, locked, merged, read_changes, write_changes
+from grader.results.results import Change, SubmissionResult, read_result
 
 SUFFIXES = (".yaml", ".yml")
 

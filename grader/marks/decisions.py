@@ -15,7 +15,7 @@ from grader.marks.scorefile import (
     shown_id,
     tidied,
 )
-from grader.results import Change, QuestionResult, SubmissionResult, format_points
+from grader.results.results import Change, QuestionResult, SubmissionResult, format_points
 
 
 class Decided(NamedTuple):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from grader.assignment import Assignment, shown
-from grader.journal import MarksError
-from grader.results import SubmissionResult
-from grader.store import read_results
+from grader.assignment.assignment import Assignment, shown
+from grader.report.store import read_results
+from grader.results.journal import MarksError
+from grader.results.results import SubmissionResult
 
 
 class Markable(NamedTuple):

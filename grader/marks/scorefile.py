@@ -16,7 +16,7 @@ import msgspec
 import yaml
 
 from grader.faults import Faults
-from grader.results import format_points
+from grader.results.results import format_points
 
 MAX_BYTES = 2**20
 INDENT = "  "

@@ -10,17 +10,17 @@ from typing import Any
 
 import msgspec
 
-from grader.assignment import Assignment
-from grader.classlist import SiteError, read_class_list
-from grader.journal import read_changes
+from grader.assignment.assignment import Assignment
 from grader.marks import scorefile
 from grader.marks.decisions import automatic_range
 from grader.marks.markable import find_markable
 from grader.marks.scorefile import MAX_BYTES, MadeFrom, Origin, ScoreFile, ScoreFileError, brief, digest_of_text
 from grader.report.answers import cell_ranges
+from grader.report.store import read_notebook
 from grader.report.text import clean, excerpt, joined
-from grader.results import QuestionResult, SubmissionResult, format_points, write_atomically
-from grader.store import read_notebook
+from grader.results.classlist import SiteError, read_class_list
+from grader.results.journal import read_changes
+from grader.results.results import QuestionResult, SubmissionResult, format_points, write_atomically
 
 SUFFIX = ".yaml"
 MAX_NAME_BYTES = 240

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from grader.assignment import Assignment
-from grader.notebook import UnreadableNotebook, read_notebook
+from grader.assignment.assignment import Assignment
+from grader.assignment.notebook import UnreadableNotebook, read_notebook
+from grader.assignment.solution import SolutionError, student_version
 from grader.report.budget import ANSWER_CELLS, ANSWER_CHARACTERS
 from grader.report.class_statistics import is_graded
 from grader.report.similar import shingles, tokens
 from grader.report.text import clean, excerpt, joined
-from grader.results import QuestionResult, SubmissionResult
-from grader.solution import SolutionError, student_version
+from grader.results.results import QuestionResult, SubmissionResult
 
 _LITTLE = 100
 """Characters of a cell that are not worth showing without the rest."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from grader.assignment import Assignment, Question
+from grader.assignment.assignment import Assignment, Question
 from grader.report.budget import CHECKS_LISTED, MESSAGES_LISTED, NAMES_LISTED
 from grader.report.class_statistics import (
     Bin,
@@ -22,7 +22,7 @@ from grader.report.class_statistics import (
 from grader.report.page import render_page
 from grader.report.recurring import CheckCounts, check_counts
 from grader.report.statuses import STATUSES, SUBMISSION_STATUSES, Status, has_lost, in_review, to_mark
-from grader.results import QuestionResult, SubmissionResult, format_points
+from grader.results.results import QuestionResult, SubmissionResult, format_points
 
 JUDGED_FROM = 20
 """Answers from which on a correlation is put into words: of so few, its standard error is still 0.2."""

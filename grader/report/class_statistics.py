@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 
-from grader.results import QuestionResult, SubmissionResult
+from grader.results.results import QuestionResult, SubmissionResult
 
 FEWEST = 3
 """Submissions that a correlation is computed for: through two points there is always a straight line."""

@@ -6,9 +6,9 @@ import csv
 import io
 from collections.abc import Sequence
 
-from grader.assignment import Assignment
+from grader.assignment.assignment import Assignment
 from grader.report.text import clean
-from grader.results import SubmissionResult
+from grader.results.results import SubmissionResult
 
 _SUMS = ("code_points", "code_max_points", "points", "max_points", "points_to_mark", "points_in_review")
 

@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from grader.report.answers import enumeration
 from grader.report.budget import TEXT_CHARACTERS
 from grader.report.text import clean, excerpt, name
-from grader.results import format_points
+from grader.results.results import format_points
 
 _TEMPLATES = Path(__file__).with_name("templates")
 

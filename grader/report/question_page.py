@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from grader.assignment import Assignment
+from grader.assignment.assignment import Assignment
 from grader.report.budget import CODE_LINES, MESSAGES_LISTED, PAGE_PARSED, PAGE_PLAIN, Budget
 from grader.report.class_answers import AnswerSource, ClassAnswers, Source, shingles_of
 from grader.report.class_page import judgement, numbered_checks
@@ -19,7 +19,7 @@ from grader.report.page import render_page
 from grader.report.recurring import check_counts, first_line
 from grader.report.similar import groups, without
 from grader.report.statuses import STATUSES, Status, in_review, to_mark
-from grader.results import Change, QuestionResult, SubmissionResult
+from grader.results.results import Change, QuestionResult, SubmissionResult
 
 
 @dataclass(frozen=True)

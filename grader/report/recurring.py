@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from grader.report.budget import MESSAGE_CHARACTERS
 from grader.report.class_statistics import is_graded
 from grader.report.text import printed
-from grader.results import CheckResult, SubmissionResult
+from grader.results.results import CheckResult, SubmissionResult
 
 # Not within a name (`w1`), nor of a question (`1.5.b`): those tell messages apart.
 _NUMBER = re.compile(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from grader.results import QuestionResult, SubmissionStatus
+from grader.results.results import QuestionResult, SubmissionStatus
 
 
 class Status(NamedTuple):

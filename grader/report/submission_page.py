@@ -10,14 +10,14 @@ from typing import Any
 
 from markupsafe import Markup
 
-from grader.assignment import Assignment
+from grader.assignment.assignment import Assignment
 from grader.report.answers import AnswerView, answer_view, cell_ranges
 from grader.report.budget import OUTPUT_LINES, TEXT_CHARACTERS, Budget
 from grader.report.markdown import render_markdown
 from grader.report.page import render_page
 from grader.report.statuses import STATUSES, SUBMISSION_STATUSES, Status, has_lost
 from grader.report.text import excerpt, printed
-from grader.results import Change, CheckResult, QuestionResult, SubmissionResult
+from grader.results.results import Change, CheckResult, QuestionResult, SubmissionResult
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from _pytest.config import _prepareconfig
 
-from grader.assignment import Assignment, Check, RubricError, shown
+from grader.assignment.assignment import Assignment, Check, RubricError, shown
 
 MARK = "question"
 OPTIONS = {"points", "public"}

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import pytest
 from _pytest.runner import runtestprotocol
 
-from grader.assignment import Assignment, Check, Question
+from grader.assignment.assignment import Assignment, Check, Question
 from grader.execution.namespace import Namespace
-from grader.results import CheckResult, CheckStatus
+from grader.results.results import CheckResult, CheckStatus
 from grader.rubric.checks import Collected, check_of, register_mark
 from grader.rubric.outcomes import Outcome, outcome_of
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from grader.assignment import Assignment
+from grader.assignment.assignment import Assignment
 from grader.sites.handins import Given
 
 _NOTEBOOK = re.compile(r".+\.ipynb", re.IGNORECASE | re.DOTALL)
@@ -65,9 +65,9 @@ def _digest(file: Path) -> str:
 
 def _score(file: Path, assignment: Assignment | None) -> tuple[int, int]:
     """Questions that are answered, and characters of code; a file that is no notebook has the least of both."""
-    from grader.assignment import Limits
-    from grader.locating import is_answered, locate
-    from grader.notebook import UnreadableNotebook, read_notebook
+    from grader.assignment.assignment import Limits
+    from grader.assignment.locating import is_answered, locate
+    from grader.assignment.notebook import UnreadableNotebook, read_notebook
 
     limits = assignment.limits if assignment else Limits()
     try:

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from grader.classlist import CLASS_FILE, Site, SiteError, read_class_list
-from grader.results import SubmissionResult, write_atomically
+from grader.report.store import OWN_NAMES, read_results
+from grader.results.classlist import CLASS_FILE, Site, SiteError, read_class_list
+from grader.results.results import SubmissionResult, write_atomically
 from grader.sites.feedback import write_feedback
 from grader.sites.gradefiles import GradeFile, Wanted, brightspace, canvas, moodle
 from grader.sites.grades import Grade, grade_class, not_in_class
 from grader.sites.tables import read_people, write_table
-from grader.store import OWN_NAMES, read_results
 
 _WRITERS = {"brightspace": brightspace, "canvas": canvas, "moodle": moodle}
 

@@ -10,13 +10,13 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from grader.classlist import HandIn
-from grader.journal import FILE as MARKS
 from grader.marks.scorefile import ScoreFile, write
+from grader.report.store import REPORT
 from grader.report.text import clean
-from grader.results import QuestionResult, SubmissionResult, format_points
+from grader.results.classlist import HandIn
+from grader.results.journal import FILE as MARKS
+from grader.results.results import QuestionResult, SubmissionResult, format_points
 from grader.sites.grades import Grade
-from grader.store import REPORT
 
 _BEGINNING = (1980, 1, 1, 0, 0, 0)
 """The same results make the same zip, byte for byte."""

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from grader.classlist import HandIn, SiteError
+from grader.results.classlist import HandIn, SiteError
+from grader.results.names import same_person
 from grader.sites.grades import Grade
-from grader.sites.names import same_person
 from grader.sites.tables import Table
 
 

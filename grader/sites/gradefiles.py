@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from grader.classlist import ClassList, SiteError
+from grader.results.classlist import ClassList, SiteError
 from grader.sites.gradebook import (
     Matched,
     Row,

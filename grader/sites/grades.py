@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from grader.classlist import ClassList, HandIn, SiteError
-from grader.results import QuestionResult, SubmissionResult
+from grader.results.classlist import ClassList, HandIn, SiteError
+from grader.results.results import QuestionResult, SubmissionResult
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from grader.classlist import Site
+from grader.results.classlist import Site
 from grader.sites.archive import Contents, Refusal, Unpacked
 
 MAX_OUTER = 2

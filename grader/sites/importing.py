@@ -20,8 +20,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from grader.assignment import Assignment
-from grader.classlist import ClassList, HandIn, Site, SiteError, read_class_list, write_class_list
+from grader.assignment.assignment import Assignment
+from grader.report.store import OWN_NAMES
+from grader.results.classlist import ClassList, HandIn, Site, SiteError, read_class_list, write_class_list
+from grader.results.names import Taken, file_name, numbered, same_person, slug
 from grader.sites.archive import LIMITS, Limits, unpack
 from grader.sites.brightspace import BRIGHTSPACE
 from grader.sites.canvas import CANVAS
@@ -31,8 +33,6 @@ from grader.sites.handins import Format, Found, Given, Person, Sorted, sort_by_h
 from grader.sites.keeping import Kept, copy_whole, same_content
 from grader.sites.known import find_known
 from grader.sites.moodle import MOODLE
-from grader.sites.names import Taken, file_name, numbered, same_person, slug
-from grader.store import OWN_NAMES
 
 FORMATS: Mapping[Site, Format] = {format.site: format for format in (BRIGHTSPACE, CANVAS, MOODLE)}
 

@@ -9,10 +9,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from grader.classlist import KEPT
+from grader.results.classlist import KEPT
+from grader.results.names import file_name, key, numbered
 from grader.sites.choosing import is_notebook
 from grader.sites.handins import Given
-from grader.sites.names import file_name, key, numbered
 
 
 class Kept:

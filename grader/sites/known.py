@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from grader.classlist import HandIn
+from grader.results.classlist import HandIn
 from grader.sites.handins import Person
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from grader.classlist import SiteError
+from grader.results.classlist import SiteError
 
 MAX_BYTES = 64 * 2**20
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")

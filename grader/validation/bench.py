@@ -8,14 +8,14 @@ from typing import Any
 
 import msgspec
 
-from grader.assignment import Assignment, Check, Question
+from grader.assignment.assignment import Assignment, Check, Question
 from grader.execution.checkpoints import Checkpoints
 from grader.execution.namespace import Namespace
 from grader.execution.probe import StudentError
 from grader.execution.reference import Reference
 from grader.execution.remembered import Memory
 from grader.execution.sandbox import Sandbox
-from grader.results import CheckResult
+from grader.results.results import CheckResult
 from grader.rubric.reference import reference_namespace
 from grader.rubric.session import Checker
 from grader.validation.cases import Case

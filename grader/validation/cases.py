@@ -9,8 +9,8 @@ from typing import Literal, get_args
 
 import msgspec
 
-from grader.assignment import Assignment, Check, RubricError, shown
-from grader.solution import BEGIN, SolutionError
+from grader.assignment.assignment import Assignment, Check, RubricError, shown
+from grader.assignment.solution import BEGIN, SolutionError
 from grader.validation.mutation import mutate
 
 FOLDER = "mutants"

@@ -7,8 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from grader.assignment import Check
-from grader.results import CheckResult, CheckStatus
+from grader.assignment.assignment import Check
+from grader.results.results import CheckResult, CheckStatus
 from grader.validation.cases import Case, Kind
 
 CAUGHT = 0.97

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from IPython.core.inputtransformer2 import TransformerManager
 
-from grader.solution import solution_lines
+from grader.assignment.solution import solution_lines
 
 MAX_HEAD = 60
 """Characters of a statement that are shown beside the change in it."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from grader.assignment import Assignment
+from grader.assignment.assignment import Assignment
 from grader.report.highlight import highlighted
 from grader.report.page import render_page
 from grader.report.render import STATUSES

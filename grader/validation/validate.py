@@ -12,16 +12,16 @@ import nbformat
 from nbformat import NotebookNode
 
 import grader
-from grader.assignment import Assignment, RubricError, shown
+from grader.assignment.assignment import Assignment, RubricError, shown
+from grader.assignment.solution import SolutionError, student_version
 from grader.execution.reference import Reference
-from grader.grading import Grader
-from grader.results import SubmissionResult
+from grader.grading.submission import Grader
+from grader.grading.workers import cores
+from grader.results.results import SubmissionResult
 from grader.rubric.checks import load_checks
-from grader.solution import SolutionError, student_version
 from grader.validation.cases import Case, load_cases
 from grader.validation.matrix import Repeated, Trial, Validation, Whole, total_of, unproven
 from grader.validation.workers import pool, repeat_cases, try_cases
-from grader.workers import cores
 
 AT_ONCE = 12
 """Cases that a worker tries in one go; of those that train a network, a few."""

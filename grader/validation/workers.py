@@ -11,15 +11,15 @@ from functools import partial
 from multiprocessing.util import Finalize
 from pathlib import Path
 
-from grader.assignment import Assignment, load_assignment
+from grader.assignment.assignment import Assignment, load_assignment
 from grader.execution.sandbox import SandboxError
-from grader.results import CheckResult
+from grader.grading.workers import Workers
+from grader.results.results import CheckResult
 from grader.rubric.checks import load_checks
 from grader.rubric.session import Checker, seed_of, with_checks
 from grader.validation.bench import Bench
 from grader.validation.cases import Case
 from grader.validation.matrix import Repeated, Trial, judge, not_run
-from grader.workers import Workers
 
 TRIES = 2
 """A sandbox that breaks is the harness's problem: the case is tried again in a new one."""

@@ -11,8 +11,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from grader.assignment import Assignment
-from grader.grading import Graded, Grader
+from grader.assignment.assignment import Assignment
+from grader.grading.submission import Graded, Grader
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "submissions" / "dl1"

@@ -14,18 +14,18 @@ import nbformat
 import pytest
 from shell import run
 
-from grader.assignment import Assignment
-from grader.bundle.bundle import Bundle, open_bundle
-from grader.bundle.recording import Recording
-from grader.bundle.release import Released, release
-from grader.checking.check import check
+from grader.assignment.assignment import Assignment
+from grader.assignment.solution import BEGIN, END
 from grader.execution.remembered import Memory
-from grader.grading import Graded, Grader
+from grader.grading.submission import Graded, Grader
 from grader.inside import wire
-from grader.results import CheckStatus
+from grader.results.results import CheckStatus
 from grader.rubric.reference import reference_answers
 from grader.rubric.session import with_checks
-from grader.solution import BEGIN, END
+from grader.students.bundle.bundle import Bundle, open_bundle
+from grader.students.bundle.recording import Recording
+from grader.students.bundle.release import Released, release
+from grader.students.checking.check import check
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "submissions" / "dl1"

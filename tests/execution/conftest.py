@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 from notebooks import code_notebook
 
-from grader.assignment import Limits
+from grader.assignment.assignment import Limits
 from grader.execution.checkpoints import Checkpoints
 from grader.execution.runner import Stop, run_notebook
 from grader.execution.sandbox import Sandbox, SandboxMode

@@ -22,14 +22,14 @@ from evaluating import evaluator
 from notebooks import MINI, code_notebook
 from old_kernels import without_landlock
 
-from grader.assignment import Limits, load_assignment
+from grader.assignment.assignment import Limits, load_assignment
 from grader.execution import floor as floor_module
 from grader.execution.checkpoints import Checkpoints
 from grader.execution.floor import Floor, _open_to_all, _without
 from grader.execution.runner import Stop, run_notebook
 from grader.execution.sandbox import FIRST_USER, Sandbox, SandboxError
 from grader.execution.visible import environment, system_folders
-from grader.grading import Grader
+from grader.grading.submission import Grader
 from grader.inside import landlock
 
 HELPERS = """
@@ -123,7 +123,7 @@ def test_files_outside_are_out_of_reach(
         "etc": "open('/etc/passwd').read()",
         "repository": "open(root + '/README.md').read()",
         "rubric": "open(rubric).read()",
-        "harness": "open(root + '/grader/grading.py').read()",
+        "harness": "open(root + '/grader/grading/submission.py').read()",
         "others": "os.listdir(folder)",
         "temporary": "os.listdir('/tmp')",
         "read": "open(victim).read()",
@@ -385,7 +385,7 @@ def is_dumpable() -> bool:
 
 DUMPABLE = """
 import ctypes
-from grader.assignment import Limits
+from grader.assignment.assignment import Limits
 from grader.execution.sandbox import Sandbox
 first, second = (Sandbox([], Limits(), "none") for _ in range(2))
 for step in (first.start, second.start, first.stop, second.stop):
@@ -403,7 +403,7 @@ START = """
 import os, signal, sys
 sys.path[:0] = [{tests!r}, {here!r}]
 from test_floor import HELPERS
-from grader.assignment import Limits
+from grader.assignment.assignment import Limits
 from notebooks import code_notebook
 from grader.execution.checkpoints import Checkpoints
 from grader.execution.runner import Stop, run_notebook

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 import pytest
 
-from grader.assignment import Limits
+from grader.assignment.assignment import Limits
 from grader.execution.checkpoints import Checkpoints, Replacement
 from grader.execution.namespace import Namespace
 from grader.execution.probe import CheckpointLost, Crashed, StudentError, TimedOut

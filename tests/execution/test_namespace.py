@@ -11,7 +11,7 @@ import pytest
 import torch
 from notebooks import code_notebook
 
-from grader.assignment import Limits
+from grader.assignment.assignment import Limits
 from grader.execution.checkpoints import Checkpoints, Replacement
 from grader.execution.namespace import Namespace
 from grader.execution.probe import Crashed, Handle, MissingName, NotData, StudentError, TimedOut

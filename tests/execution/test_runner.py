@@ -14,7 +14,7 @@ import pytest
 import zmq
 from notebooks import code_notebook
 
-from grader.assignment import Limits
+from grader.assignment.assignment import Limits
 from grader.execution import runner
 from grader.execution.checkpoints import Checkpoints
 from grader.execution.probe import CheckpointLost

@@ -16,7 +16,7 @@ import pytest
 from evaluating import evaluator
 from notebooks import MINI
 
-from grader.assignment import Limits
+from grader.assignment.assignment import Limits
 from grader.execution.checkpoints import Checkpoints
 from grader.execution.sandbox import FIRST_USER, Sandbox, SandboxError
 

@@ -8,7 +8,7 @@ import psutil
 import pytest
 from notebooks import code_notebook
 
-from grader.assignment import Limits
+from grader.assignment.assignment import Limits
 from grader.execution import bubblewrap
 from grader.execution.runner import run_notebook
 from grader.execution.sandbox import Sandbox, SandboxError, SandboxMode

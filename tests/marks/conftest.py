@@ -9,7 +9,7 @@ import pytest
 from marks.small_class import RUBRIC, hand_in
 from nbformat.v4 import new_notebook
 
-from grader.assignment import Assignment, load_assignment
+from grader.assignment.assignment import Assignment, load_assignment
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from grader.journal import merged, read_changes
-from grader.results import CheckResult, QuestionResult, SubmissionResult, read_result, total
-from grader.store import write_pages
+from grader.report.store import write_pages
+from grader.results.journal import merged, read_changes
+from grader.results.results import CheckResult, QuestionResult, SubmissionResult, read_result, total
 
 RUBRIC = """\
 title = "Deep Learning, assignment 1"

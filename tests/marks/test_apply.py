@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from marks.small_class import ANSWERS, LATER, LOST, WHEN, digest, fill_in, graded, hand_in, marked
 
-from grader.assignment import Assignment
-from grader.journal import read_changes, write_changes
+from grader.assignment.assignment import Assignment
 from grader.marks.apply import Applied, apply
 from grader.marks.template import template
-from grader.results import Change, SubmissionResult, write_result
+from grader.results.journal import read_changes, write_changes
+from grader.results.results import Change, SubmissionResult, write_result
 
 REASON = ("Reasons:", "Reasons:\n  Question 1.5 b: |\n    An earlier version of the assignment asked for it.")
 REASON_TEXT = "An earlier version of the assignment asked for it."

@@ -14,8 +14,8 @@ from marks.small_class import fill_in, hand_in, marked
 from typer.testing import CliRunner
 
 from grader.cli.marks import app
-from grader.journal import read_changes
-from grader.results import SubmissionResult, write_result
+from grader.results.journal import read_changes
+from grader.results.results import SubmissionResult, write_result
 
 
 def printed(*arguments: object, status: int = 0) -> list[str]:

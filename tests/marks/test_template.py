@@ -6,13 +6,13 @@ import msgspec
 import pytest
 from marks.small_class import LOST, WHEN, digest, fill_in, graded, hand_in, marked
 
-from grader.assignment import Assignment
-from grader.classlist import ClassList, HandIn, write_class_list
-from grader.journal import MarksError, write_changes
+from grader.assignment.assignment import Assignment
 from grader.marks import scorefile
 from grader.marks.scorefile import MAX_BYTES, ScoreFile, entered
 from grader.marks.template import file_name, template
-from grader.results import Change, SubmissionResult, write_result
+from grader.results.classlist import ClassList, HandIn, write_class_list
+from grader.results.journal import MarksError, write_changes
+from grader.results.results import Change, SubmissionResult, write_result
 
 PAGE = f"""\
 Score for Deep Learning, assignment 1:

@@ -18,8 +18,8 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from grader.assignment import Assignment, Limits, Question
-from grader.results import Change, CheckResult, QuestionResult, SubmissionResult, total
+from grader.assignment.assignment import Assignment, Limits, Question
+from grader.results.results import Change, CheckResult, QuestionResult, SubmissionResult, total
 
 BLOCKS = {"article", "aside", "dd", "details", "div", "dt", "h3", "h4", "li", "p", "pre", "summary", "td", "th", "tr"}
 VOID = {"br", "col", "hr", "img", "input", "link", "meta", "base", "embed", "source", "wbr"}

@@ -9,7 +9,7 @@ import pytest
 from grader.report.budget import CHECKS_LISTED, MESSAGES_LISTED
 from grader.report.class_page import judgement, render_index
 from grader.report.class_statistics import QuestionStatistics
-from grader.results import CheckResult, QuestionResult, SubmissionResult, total
+from grader.results.results import CheckResult, QuestionResult, SubmissionResult, total
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from grader.report.class_statistics import Bin, correlation, histogram, question_statistics, spread
-from grader.results import QuestionResult, SubmissionResult
+from grader.results.results import QuestionResult, SubmissionResult
 
 
 def submission(status: Any = "graded", **points: float | None) -> SubmissionResult:

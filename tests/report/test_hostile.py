@@ -17,7 +17,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output, new_raw_ce
 
 import grader.report
 from grader.report.render import collect_answers, render_index, render_question, render_submission
-from grader.results import Change, SubmissionResult
+from grader.results.results import Change, SubmissionResult
 
 SCRIPT = (Path(grader.report.__file__).parent / "templates" / "class.js").read_text(encoding="utf-8")
 

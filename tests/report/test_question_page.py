@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from grader.report.budget import ANSWER_CELLS, ANSWER_CHARACTERS
 from grader.report.class_answers import collect_answers
 from grader.report.question_page import render_question
-from grader.results import QuestionResult, SubmissionResult
+from grader.results.results import QuestionResult, SubmissionResult
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from grader.report.budget import MESSAGE_CHARACTERS
 from grader.report.recurring import check_counts, first_line, pattern
-from grader.results import CheckResult, QuestionResult, SubmissionResult
+from grader.results.results import CheckResult, QuestionResult, SubmissionResult
 
 
 @pytest.mark.parametrize(

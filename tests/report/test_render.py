@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from grader.report.render import render_submission
-from grader.results import Change, SubmissionResult, total
+from grader.results.results import Change, SubmissionResult, total
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from notebooks import MINI, change
 
-from grader.assignment import Check, RubricError, load_assignment
+from grader.assignment.assignment import Check, RubricError, load_assignment
 from grader.rubric.checks import files_of, load_checks
 
 MARK_A = '@pytest.mark.question("1.1.a", points=1)'

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from notebooks import code_notebook
 
-from grader.assignment import Limits
+from grader.assignment.assignment import Limits
 from grader.execution.checkpoints import Checkpoints
 from grader.execution.namespace import Namespace
 from grader.execution.probe import Crashed, MissingName, StudentError, TimedOut

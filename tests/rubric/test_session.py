@@ -14,9 +14,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from grader.assignment import RubricError, load_assignment
-from grader.grading import Grader
-from grader.results import CheckResult, SubmissionResult
+from grader.assignment.assignment import RubricError, load_assignment
+from grader.grading.submission import Grader
+from grader.results.results import CheckResult, SubmissionResult
 from grader.rubric.session import CheckSession, seed_of
 
 RUBRIC = """

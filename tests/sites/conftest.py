@@ -9,7 +9,7 @@ import pytest
 from notebooks import MINI
 from sites.downloads import DUE, brightspace_download
 
-from grader.assignment import Assignment, load_assignment
+from grader.assignment.assignment import Assignment, load_assignment
 from grader.sites.importing import Imported, import_download
 
 

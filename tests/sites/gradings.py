@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from grader.classlist import read_class_list, write_class_list
-from grader.results import CheckResult, QuestionResult, SubmissionResult, total, write_result
+from grader.results.classlist import read_class_list, write_class_list
+from grader.results.results import CheckResult, QuestionResult, SubmissionResult, total, write_result
 
 
 def result_for(submission: str, points: float | None = 3.5, **options: object) -> SubmissionResult:

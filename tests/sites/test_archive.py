@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sites.downloads import add_link, zip_bytes
 
-from grader.classlist import SiteError
+from grader.results.classlist import SiteError
 from grader.sites.archive import Contents, Limits, unpack
 
 SMALL = Limits(

@@ -20,7 +20,7 @@ from sites.gradings import result_for, write_results
 from typer.testing import CliRunner, Result
 
 from grader.cli import app
-from grader.results import write_result
+from grader.results.results import write_result
 
 
 def run(*arguments: object) -> Result:

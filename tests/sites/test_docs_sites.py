@@ -97,7 +97,7 @@ def test_every_option_is_explained() -> None:
 
 
 def test_the_kept_folder_and_the_class_list_are_called_as_the_guide_says() -> None:
-    from grader.classlist import CLASS_FILE, KEPT
+    from grader.results.classlist import CLASS_FILE, KEPT
 
     assert f"`submissions/{CLASS_FILE}`" in GUIDE
     assert f"`submissions/{KEPT}/<name>/`" in GUIDE

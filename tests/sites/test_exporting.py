@@ -34,8 +34,8 @@ from sites.downloads import (
 )
 from sites.gradings import in_review, of_status, result_for
 
-from grader.classlist import CLASS_FILE, ClassList, HandIn, Site, SiteError, read_class_list, write_class_list
-from grader.results import Change, SubmissionResult, total, write_result
+from grader.results.classlist import CLASS_FILE, ClassList, HandIn, Site, SiteError, read_class_list, write_class_list
+from grader.results.results import Change, SubmissionResult, total, write_result
 from grader.sites.exporting import Exported, export_grades
 from grader.sites.importing import Imported, import_download
 

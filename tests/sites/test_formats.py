@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.classlist import Site
+from grader.results.classlist import Site
 from grader.sites.archive import Contents, Refusal, Unpacked
 from grader.sites.handins import Person, sort_by_hand_in
 from grader.sites.importing import FORMATS

@@ -43,8 +43,8 @@ from sites.downloads import (
     zip_bytes,
 )
 
-from grader.assignment import Assignment
-from grader.classlist import CLASS_FILE, HandIn, SiteError, read_class_list
+from grader.assignment.assignment import Assignment
+from grader.results.classlist import CLASS_FILE, HandIn, SiteError, read_class_list
 from grader.sites.importing import Imported, import_download
 
 RIGHT = notebook_bytes()
@@ -435,7 +435,7 @@ def test_a_notebook_of_another_suffix_is_known(take: Callable[..., Imported], na
 def test_no_name_of_a_person_is_a_bad_name_of_a_file(
     take: Callable[..., Imported], tmp_path: Path, person: str
 ) -> None:
-    from grader.store import OWN_NAMES
+    from grader.report.store import OWN_NAMES
 
     done = take({f"1-2 - {person} - Oct 10, 2025 1000 AM/hw.ipynb": RIGHT})
     (one,) = done.classlist.hand_ins
@@ -469,7 +469,7 @@ def test_a_notebook_that_breaks_its_reader_ends_no_import(
     def broken(*arguments: object) -> object:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("grader.locating.locate", broken)
+    monkeypatch.setattr("grader.assignment.locating.locate", broken)
     folder = jane(1).removesuffix("hw.ipynb")
     done = take({jane(1): RIGHT, f"{folder}other.ipynb": b"{}"}, assignment=assignment)
     assert [one.notebook for one in done.classlist.hand_ins] == ["jane-smith.ipynb"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.assignment import Assignment, load_assignment
-from grader.grading import Graded, Grader
+from grader.assignment.assignment import Assignment, load_assignment
+from grader.grading.submission import Graded, Grader
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "submissions" / "statistics1"

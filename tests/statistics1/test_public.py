@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from replaying import replayed
 
-from grader.assignment import load_assignment
-from grader.bundle.pruning import public_sources
+from grader.assignment.assignment import load_assignment
 from grader.rubric.checks import load_checks
+from grader.students.bundle.pruning import public_sources
 
 RUBRIC = Path(__file__).resolve().parents[2] / "rubrics" / "statistics1"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.assignment import RubricError, load_assignment
+from grader.assignment.assignment import RubricError, load_assignment
 from grader.execution.reference import Reference
 from grader.rubric.checks import load_checks
 from grader.validation.cases import Case, load_cases

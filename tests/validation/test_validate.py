@@ -14,7 +14,7 @@ import psutil
 import pytest
 from notebooks import change
 
-from grader.assignment import RubricError, load_assignment
+from grader.assignment.assignment import RubricError, load_assignment
 from grader.validation.matrix import Validation
 from grader.validation.validate import validate
 

@@ -1,0 +1,124 @@
+"""Fingerprints: what a result follows from, and whether it still does."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.metadata
+import json
+import platform
+from collections.abc import Iterable, Iterator
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import msgspec
+
+import grader
+from grader.assignment.assignment import Assignment, Question
+from grader.results.results import Change
+
+SHOWN_ONLY = ("title", "criteria")
+"""What of a question only readers see: a change of it makes new reports, not new grades."""
+NOT_GRADING = {
+    *("batch", "bundle", "checking", "cli", "formats", "live", "marks", "report", "sites", "validation"),
+    *(f"{name}.py" for name in ("classlist", "completeness", "faults", "journal", "store", "workers")),
+}
+"""Parts of this package that no grade depends on."""
+
+
+class Fingerprints:
+    """Those of one assignment on this machine, as it is now."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        self.assignment = assignment
+        self.rubric = _digest([*_rubric(assignment), *_reference(assignment), environment()])
+        """All that the grade of a notebook follows from, but the notebook and the seed."""
+
+    @cached_property
+    def pages(self) -> str:
+        """All that a report follows from, but the result and the marks. Workers, who only compare, never need it."""
+        return _digest(_pages(self.assignment))
+
+    def of_result(self, content: bytes) -> str:
+        """Of the result of a notebook's file."""
+        return _digest([self.rubric, hashlib.sha256(content).hexdigest()])
+
+    def of_report(self, changes: Iterable[Change]) -> str:
+        return _digest([self.pages, msgspec.json.encode(list(changes)).hex()])
+
+
+@lru_cache(maxsize=1)
+def environment() -> str:
+    """Of the interpreter, all installed packages, and the parts of this one that grade."""
+    packages = {f"{each.metadata['Name']} {each.version}" for each in importlib.metadata.distributions()}
+    package = Path(grader.__file__).parent
+    code = [
+        f"{path.relative_to(package)} {_code(path)}"
+        for path in sorted(package.rglob("*.py"))
+        if path.relative_to(package).parts[0] not in NOT_GRADING
+    ]
+    return _digest([platform.python_version(), platform.machine(), *sorted(packages), *code])
+
+
+def _rubric(assignment: Assignment) -> Iterator[str]:
+    yield assignment.title  # part of every result
+    yield from assignment.preload
+    yield repr(msgspec.structs.asdict(assignment.limits))
+    for question in assignment.questions:
+        yield repr(_graded_part(question))
+    for path in rubric_files(assignment.folder):
+        if path.name != "rubric.toml":
+            yield f"{path.relative_to(assignment.folder)} {_code(path)}"
+
+
+def _graded_part(question: Question) -> dict[str, object]:
+    return {name: value for name, value in msgspec.structs.asdict(question).items() if name not in SHOWN_ONLY}
+
+
+def rubric_files(folder: Path) -> list[Path]:
+    """The files that grading with a rubric can read: not the answers that the rubric itself is tried with."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts)
+        and path.relative_to(folder).parts[0] != "mutants"
+    )
+
+
+def _code(path: Path) -> str:
+    """Of a file; of Python code, only what it says, so that a comment more or less makes no difference."""
+    content = path.read_bytes()
+    if path.suffix == ".py":
+        try:
+            return hashlib.sha256(ast.dump(ast.parse(content)).encode()).hexdigest()
+        except (SyntaxError, ValueError):
+            pass
+    return hashlib.sha256(content).hexdigest()
+
+
+def _reference(assignment: Assignment) -> Iterator[str]:
+    """Of the reference's cells: their outputs, counts and ids are new whenever it is saved."""
+    content = assignment.reference.read_bytes()
+    try:
+        for cell in json.loads(content)["cells"]:
+            yield json.dumps([cell["cell_type"], cell["source"], cell["metadata"].get("tags", [])])
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        yield hashlib.sha256(content).hexdigest()
+
+
+def _pages(assignment: Assignment) -> Iterator[str]:
+    for question in assignment.questions:
+        yield from (question.title, question.criteria)
+    report = Path(grader.__file__).with_name("report")
+    for path in sorted(report.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield f"{path.relative_to(report)} {_code(path)}"
+
+
+def _digest(parts: Iterable[str]) -> str:
+    state = hashlib.sha256()
+    for part in parts:
+        state.update(f"{len(part)}:".encode())
+        state.update(part.encode(errors="surrogatepass"))
+    return state.hexdigest()

@@ -1,0 +1,34 @@
+"""The workers of a batch: processes of this machine, or a cluster's."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from functools import partial
+
+from grader.assignment.assignment import Assignment
+from grader.execution.sandbox import SandboxMode
+from grader.grading.batch.fingerprint import Fingerprints
+from grader.grading.batch.run import Pool, PoolMaker
+from grader.grading.batch.tasks import LocalRubric, start
+from grader.grading.workers import Tell, Workers, cores
+
+
+def local_pool(jobs: int = 0, tell: Tell | None = None) -> PoolMaker:
+    """`jobs` worker processes, but no more than there are submissions; 0: one a core.
+
+    tell: called from other threads with a worker's number and what it does.
+    """
+
+    @contextlib.contextmanager
+    def make(assignment: Assignment, seed: int, submissions: int, sandbox: SandboxMode = "require") -> Iterator[Pool]:
+        rubric = LocalRubric(assignment.folder, Fingerprints(assignment).rubric)
+        count = max(1, min(jobs or cores(), submissions))
+        workers = Workers(count, partial(start, rubric, seed, sandbox), tell)
+        try:
+            # One more for each, so that none waits for the results of another to be written.
+            yield Pool(workers, 2 * count, rubric)
+        finally:
+            workers.shutdown(cancel_futures=True)
+
+    return make

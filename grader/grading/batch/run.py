@@ -1,0 +1,265 @@
+"""Grading many submissions: what is not done yet, over whichever workers there are; each result is stored at once."""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import msgspec
+import nbformat
+from nbformat import NotebookNode
+
+from grader.assignment.assignment import Assignment
+from grader.assignment.notebook import UnreadableNotebook, read_file
+from grader.execution.floor import shielded
+from grader.execution.sandbox import SandboxError, SandboxMode
+from grader.faults import Faults
+from grader.grading.batch.fingerprint import Fingerprints
+from grader.grading.batch.interrupts import interruptible
+from grader.grading.batch.names import text_of
+from grader.grading.batch.observer import Observer
+from grader.grading.batch.plan import Plan, Submission, class_list_of, make_plan
+from grader.grading.batch.tasks import (
+    LocalRubric,
+    Outcome,
+    SentRubric,
+    Task,
+    grade_task,
+    not_graded,
+    one_line,
+    with_pages,
+)
+from grader.grading.submission import unreadable
+from grader.report.store import read_notebook, read_results, require_writable, reserved, write_overview, write_pages
+from grader.results.classlist import ClassList, write_class_list
+from grader.results.journal import MarksError, read_changes
+from grader.results.results import Change, SubmissionResult
+
+TRIES = 2
+"""A worker that dies is the harness's problem: its submission is given to another."""
+
+
+class Pool(msgspec.Struct, frozen=True):
+    """Workers that are ready, or getting so."""
+
+    executor: Executor
+    width: int
+    """How many submissions it is worth giving them at once."""
+    rubric: LocalRubric | SentRubric
+
+
+PoolMaker = Callable[[Assignment, int, int, SandboxMode], AbstractContextManager[Pool]]
+"""Makes workers for an assignment, a seed, a number of submissions and a kind of sandbox. At the end, what they do is
+broken off."""
+
+
+def grade_all(
+    assignment: Assignment,
+    paths: Sequence[Path],
+    output: Path,
+    make_pool: PoolMaker,
+    *,
+    seed: int | None = None,
+    force: bool = False,
+    sandbox: SandboxMode = "require",
+    observer: Observer | None = None,
+) -> list[SubmissionResult]:
+    """Grade all submissions and write their results into `output`; return those, in order.
+
+    What is stored there and still holds is not graded again, unless `force` says so. Interrupted (KeyboardInterrupt),
+    it leaves nothing running, and keeps what is graded with an overview of that.
+    Raises Faults, SandboxError, OSError.
+    """
+    observer = observer or Observer()
+    with interruptible(), contextlib.nullcontext() if sandbox == "require" else shielded():
+        require_writable(output)
+        with reserved(output):
+            fingerprints = Fingerprints(assignment)
+            plan = make_plan(assignment, paths, output, fingerprints, seed, force, sandbox)
+            class_list = class_list_of(paths)
+            batch = _Batch(assignment, output, fingerprints, plan, sandbox, observer)
+            observer.planned(plan)
+            try:
+                if plan.todo:
+                    with make_pool(assignment, plan.seed, len(plan.todo), sandbox) as workers:
+                        batch.grade(workers)
+                else:
+                    batch.write_known()
+            finally:
+                if batch.results or not plan.order:
+                    batch.write_overview(class_list)
+    return [batch.results[name] for name in plan.order]
+
+
+class _Batch:
+    """One run over the submissions of a plan."""
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        output: Path,
+        fingerprints: Fingerprints,
+        plan: Plan,
+        sandbox: SandboxMode,
+        observer: Observer,
+    ) -> None:
+        self.assignment = assignment
+        self.output = output
+        self.fingerprints = fingerprints
+        self.plan = plan
+        self.sandbox = sandbox
+        self.observer = observer
+        self.results: dict[str, SubmissionResult] = {}
+
+    def grade(self, pool: Pool) -> None:
+        """Have the workers grade what is to be graded. Raises Faults; SandboxError where they cannot even begin."""
+        todo = deque(self.plan.todo)
+        tries: Counter[str] = Counter()
+        running: dict[Future[Outcome], Submission] = {}
+        begun = False
+        while todo or running:
+            while todo and len(running) < pool.width:
+                submission = todo.popleft()
+                task = self.task(submission)
+                if task is not None:
+                    future = pool.executor.submit(grade_task, pool.rubric, self.plan.seed, task, self.sandbox)
+                    running[future] = submission
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                submission = running.pop(future)
+                try:
+                    outcome = future.result()
+                except Exception as error:
+                    if isinstance(error, Faults) or (not begun and isinstance(error, SandboxError)):
+                        raise
+                    tries[submission.name] += 1
+                    if tries[submission.name] < TRIES:
+                        self.observer.noticed(f"{submission.file}: is graded again, for its worker ended ({error})")
+                        todo.appendleft(submission)
+                        continue
+                    outcome = self.failed(submission, error)
+                if not begun:
+                    begun = True
+                    # Not before: a rubric that cannot be used leaves the results of another day as they were.
+                    self.write_known()
+                self.write(outcome)
+                if outcome.result.status == "error":
+                    # Not the notebook's fault: the others who handed it in get a grading of their own.
+                    todo.extend(self.part_from(submission))
+                else:
+                    self.write_copies(outcome.result, outcome.notebook)
+        if not begun:
+            self.write_known()
+
+    def part_from(self, submission: Submission) -> Iterator[Submission]:
+        """The next submission with the same notebook, which is now to be graded for the rest of them."""
+        others = self.plan.same.pop(submission.name, [])
+        if others:
+            self.plan.same[others[0].name] = others[1:]
+            yield others[0]
+
+    def task(self, submission: Submission) -> Task | None:
+        """None where the file cannot be read any more; then that is its result."""
+        try:
+            content = read_file(submission.path, self.assignment.limits.notebook_bytes)
+        except UnreadableNotebook as error:
+            # It was the same notebook as the others' when the batch began; now nobody can tell.
+            for each in (submission, *self.plan.same.pop(submission.name, [])):
+                why = f"it was there when the grading began, but now {error}"
+                self.write_anew(unreadable(self.assignment, self.plan.seed, each.name, each.file, why), None)
+            return None
+        changes = self.changes(submission.name)
+        return Task(
+            name=submission.name,
+            file=submission.file,
+            content=content,
+            # The file may have been saved since the plan was made.
+            fingerprint=self.fingerprints.of_result(content),
+            pages=self.fingerprints.of_report(changes),
+            changes=tuple(changes),
+        )
+
+    def changes(self, name: str) -> list[Change]:
+        try:
+            return read_changes(self.output / name)
+        except MarksError as error:
+            for fault in error.faults:
+                self.observer.noticed(fault)
+            return []
+
+    def failed(self, submission: Submission, error: Exception) -> Outcome:
+        result = not_graded(self.assignment, self.plan.seed, submission.name, submission.file, error)
+        changes = self.changes(submission.name)
+        return with_pages(self.assignment, result, None, self.fingerprints.of_report(changes), changes)
+
+    # Writing
+
+    def write(self, outcome: Outcome) -> None:
+        """Store a result. What cannot be written is an *error*."""
+        result = outcome.result
+        try:
+            write_pages(self.output, result, outcome.report, outcome.notebook)
+        except OSError as error:
+            why = f"the results could not be written; a person must look: {one_line(error)}"
+            result = msgspec.structs.replace(
+                result, status="error", message=why, detail="".join(traceback.format_exception(error))
+            )
+            with contextlib.suppress(OSError):
+                write_pages(self.output, result, outcome.report, outcome.notebook)
+        self.results[result.submission] = result
+        self.observer.ended(result)
+
+    def write_copies(self, result: SubmissionResult, notebook: str | None) -> None:
+        """Store a result for all who handed in the same notebook."""
+        others = self.plan.same.get(result.submission, [])
+        executed = nbformat.reads(notebook, as_version=4) if others and notebook is not None else None
+        for other in others:
+            copy = msgspec.structs.replace(
+                result, submission=other.name, file=other.file, same_as=result.submission, timings={}
+            )
+            self.write_anew(copy, executed)
+
+    def write_known(self) -> None:
+        """Store what is known without grading, and mend what has become stale about what is done."""
+        for result in self.plan.known:
+            self.write_anew(result, None)
+        for name, result in self.plan.done.items():
+            self.refresh(result)
+            if self.plan.same.get(name):
+                notebook = read_notebook(self.output, name)
+                self.write_copies(result, None if notebook is None else nbformat.writes(notebook))
+
+    def write_anew(self, result: SubmissionResult, notebook: NotebookNode | None) -> None:
+        """Make the report of a result, and store both."""
+        changes = self.changes(result.submission)
+        pages = self.fingerprints.of_report(changes)
+        self.write(with_pages(self.assignment, result, notebook, pages, changes))
+
+    def refresh(self, result: SubmissionResult) -> None:
+        """Make the report of a result that holds anew, where it would not be the same."""
+        pages = self.fingerprints.of_report(self.changes(result.submission))
+        path = self.plan.paths[result.submission]
+        if (result.pages, result.file) != (pages, text_of(path)):
+            for question in result.questions:
+                asked = self.assignment.question(question.id)
+                question.title, question.criteria = asked.title, asked.criteria
+            result.file = text_of(path)
+            self.write_anew(result, read_notebook(self.output, result.submission))
+        else:
+            self.results[result.submission] = result
+            self.observer.ended(result)
+
+    def write_overview(self, class_list: ClassList | None) -> None:
+        """Over all results of this assignment that are stored here, of this run or of an earlier one."""
+        results, faults = read_results(self.output)
+        for fault in faults:
+            self.observer.noticed(fault)
+        write_overview(
+            self.assignment, [each for each in results if each.assignment == self.assignment.title], self.output
+        )
+        if class_list is not None:
+            write_class_list(self.output, class_list)

@@ -1,0 +1,1 @@
+"""Program slicing: which statements of a notebook an answer depends on."""

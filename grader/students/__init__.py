@@ -1,0 +1,1 @@
+"""What students and their repositories run themselves: the bundle, the command, the magic, the reports."""
