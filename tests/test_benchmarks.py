@@ -25,8 +25,9 @@ import scale
 import summary
 import workloads
 from summary import Run, Summary, run_of, summarise, targets
-from tools import TOOLS, Done
 from workloads import WORKLOADS
+
+from tools import TOOLS, Done
 
 # Workloads
 

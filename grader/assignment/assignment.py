@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from grader.faults import Faults
+from grader.faults import Faults, shown
+from grader.results.results import Feedback
 
 QUESTION_ID = re.compile(r"(?P<section>\d+(?:\.\d+)*)\.(?P<letter>[a-z])")
 DEFINITION = re.compile(r"(?P<name>[A-Za-z_]\w*)(?:\((?P<parameters>[^()]*)\))?")
@@ -31,13 +31,21 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     cell_cpu_seconds: float = 120
     cell_wall_seconds: float = 900
+    notebook_cpu_seconds: float = 3600
+    """For all cells of a notebook together, however often it is run."""
+    notebook_wall_seconds: float = 7200
     check_cpu_seconds: float = 10
     """For one check: all calls to the student's code that it makes."""
     check_wall_seconds: float = 120
+    rubric_cpu_seconds: float = 60
+    """For the code of one check itself, on this side: without what it asks of the student's code or the reference."""
+    rubric_wall_seconds: float = 300
     rerun_cpu_seconds: float = 240
     """For one answer that is run again when an error is carried forward."""
     memory_bytes: int = 6 * 2**30
     """Address space of one process in the sandbox."""
+    total_memory_bytes: int = 8 * 2**30
+    """Memory of all processes of the notebook together, with shared memory and the sandbox's writable files."""
     processes: int = 256
     """Processes and threads in the sandbox, all together."""
     disk_bytes: int = 512 * 2**20
@@ -46,10 +54,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Text printed by one cell; what follows is dropped."""
     display_bytes: int = 8 * 2**20
     """Figures and other rich output of one cell."""
+    outputs_bytes: int = 32 * 2**20
+    """All output of a notebook that is kept."""
     notebook_bytes: int = 50 * 2**20
     """A submission's file."""
+    reading_cpu_seconds: float = 20
+    """For reading that file and locating the answers in it."""
     restarts: int = 5
-    """How often a notebook that kills its kernel is run again, each time without the cell that did it."""
+    """How often a notebook that kills its kernel is run again, without the cell that did it where that can be told."""
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,6 +107,7 @@ class Check(msgspec.Struct, frozen=True):
     title: str
     public: bool = False
     """Whether students get it, to check themselves before they hand in."""
+    feedback: Feedback = "full"
 
 
 class _Head(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -103,6 +116,7 @@ class _Head(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     title: str
     reference: str
     preload: list[str] = []
+    hidden_feedback: Feedback = "full"
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +129,8 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     preload: tuple[str, ...]
     limits: Limits
     questions: tuple[Question, ...]
+    hidden_feedback: Feedback = "full"
+    """What students are told of those checks that are not public, where the check's own mark does not say."""
 
     @property
     def max_points(self) -> float:
@@ -150,13 +166,6 @@ def parse_definition(text: str) -> Definition:
     return Definition(match["name"], names)
 
 
-def shown(path: Path) -> str:
-    """A path as people write it: from the current folder where it lies below that."""
-    # Not resolved: a link is called as it was given.
-    absolute, current = Path(os.path.abspath(path)), Path.cwd()  # noqa: PTH100
-    return str(absolute.relative_to(current) if absolute.is_relative_to(current) else absolute)
-
-
 def load_assignment(folder: Path) -> Assignment:
     """Read `folder/rubric.toml`. RubricError names every fault in it at once."""
     path = folder / "rubric.toml"
@@ -185,6 +194,7 @@ def load_assignment(folder: Path) -> Assignment:
         preload=tuple(head.preload),
         limits=limits,
         questions=tuple(question for _, question in questions if question is not None),
+        hidden_feedback=head.hidden_feedback,
     )
 
 

@@ -6,6 +6,7 @@ import atexit
 import gc
 import io
 import logging
+import signal
 import sys
 
 import typer
@@ -44,6 +45,9 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that has no such letter is no reason to stop.
             stream.reconfigure(errors="backslashreplace")
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Before a command has begun, and after it has ended: no traceback.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     leave_out_unused()
     # What libraries log is not for those who grade: asyncio shows the traceback of a cell that Ctrl-C ended.
     logging.getLogger().addHandler(logging.NullHandler())

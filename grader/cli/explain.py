@@ -25,13 +25,22 @@ def explained(output: Path, kept: Callable[[], str]) -> Iterator[None]:
 
     `kept`: what an interrupt leaves behind, in words.
     """
+    from grader.grading.batch.interrupts import INTERRUPTED, interruptible
+
+    said = False
+
+    def last_words() -> str:
+        return "" if said else _complaint("; ".join(filter(None, ["interrupted", kept()])))
+
     try:
-        yield
+        with interruptible(last_words):
+            yield
     except (BrokenPipeError, typer.Exit):
         raise  # nobody reads what is printed: typer ends the program quietly; or it is to end so, and has said why
     except KeyboardInterrupt:
-        complain("; ".join(filter(None, ["interrupted", kept()])))
-        raise typer.Exit(130) from None
+        line, said = last_words(), True
+        typer.echo(line, err=True)
+        raise typer.Exit(INTERRUPTED) from None
     except Exception as error:
         for line in _explain(error, output):
             complain(line)
@@ -66,8 +75,12 @@ def parse_mode(text: str) -> SandboxMode:
 
 
 def complain(line: str) -> None:
+    typer.echo(_complaint(line), err=True)
+
+
+def _complaint(line: str) -> str:
     # GitHub's runner takes `##[` for an order, wherever in a line it stands: it may be in the name of a file.
-    typer.echo(f"error: {shown(' '.join(line.split())).replace('##[', '## [')}", err=True)
+    return f"error: {shown(' '.join(line.split())).replace('##[', '## [')}"
 
 
 def shown(path: object) -> str:

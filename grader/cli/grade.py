@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grader.cli.explain import explained, parse_mode, print_table, shown
+from grader.cli.explain import complain, explained, parse_mode, print_table, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +39,10 @@ def grade(
     sandbox: Annotated[
         str, typer.Option(help="require: only in bubblewrap. auto: in what this machine has. none: without bubblewrap.")
     ] = "require",
+    root: Annotated[
+        Path | None,
+        typer.Option(help="The folder that the names are made from, where it is not the one given: that of the class."),
+    ] = None,
     timings: Annotated[bool, typer.Option("--timings", help="Print where the time goes.")] = False,
 ) -> None:
     """Grade submissions and write a report for each. What is graded already, and has not changed, stays."""
@@ -63,13 +67,23 @@ def grade(
         pool = cluster_pool(scheduler, jobs) if scheduler else local_pool(jobs, progress.tell)
         with progress:
             results = grade_all(
-                assignment, submissions, output, pool, seed=seed, force=force, sandbox=mode, observer=progress
+                assignment,
+                submissions,
+                output,
+                pool,
+                seed=seed,
+                force=force,
+                sandbox=mode,
+                observer=progress,
+                root=root,
             )
     if len(results) <= MANY:
         _print_table(results)
     if timings:
         _print_timings(results)
     _print_sandboxes(results)
+    _print_broken(results, rubric)
+    _print_alarms(results)
     counts = Counter(result.status for result in results)
     failed = len(results) - counts["graded"]
     if failed:
@@ -84,6 +98,29 @@ def _print_sandboxes(results: Sequence[SubmissionResult]) -> None:
     levels = Counter(result.sandbox for result in results if result.sandbox not in ("", "bubblewrap"))
     for level, count in sorted(levels.items()):
         typer.echo(f"{count} of {len(results)} ran without bubblewrap (sandbox: {level}; see docs/sandbox.md)")
+
+
+def _print_broken(results: Sequence[SubmissionResult], rubric: Path) -> None:
+    """A line for each check that broke, by what it most often raised: one for a class, not for a submission."""
+    from grader.report.recurring import broken_checks
+
+    for check, raised in broken_checks(results).items():
+        (most, _), *others = raised.most_common()
+        also = (
+            f"; and {len(others)} other {'error' if len(others) == 1 else 'errors'}, see the report" if others else ""
+        )
+        complain(
+            f"{rubric / check}: the check is broken: {most}, in {raised.total()} of {len(results)} submissions{also}"
+        )
+
+
+def _print_alarms(results: Sequence[SubmissionResult]) -> None:
+    """What a class has in common, a line each; of checks that broke, all is said."""
+    from grader.report.alarms import alarms
+
+    for alarm in alarms(results):
+        if not alarm.broken:
+            typer.echo(f"note: {shown(alarm.line)}")
 
 
 def _print_table(results: Sequence[SubmissionResult]) -> None:

@@ -133,11 +133,19 @@ def _in_words(change: Change, result: SubmissionResult) -> str:
     about = {each for question in result.questions for each in question.changes}
     parts = [
         _step(change),
-        "" if change in about else "for another answer than the one in these results",
+        "" if change in about else _why_not(change, result),
         f"reason: {change.reason}" if change.reason else "",
         f"comment: {change.comment}" if change.comment else "",
     ]
     return "; ".join(" ".join(part.split()) for part in parts if part)
+
+
+def _why_not(change: Change, result: SubmissionResult) -> str:
+    from grader.results.journal import is_about
+
+    if not is_about(change, result):
+        return "does not count: it is not certain that it is about this submission"
+    return "for another answer than the one in these results"
 
 
 def _step(change: Change) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from grader.cli.explain import complain, shown
+from grader.execution.waiting import RUNNING_REFERENCE, Waiting
 from grader.grading.batch.observer import Observer
 from grader.results.results import format_points
 
@@ -39,15 +40,19 @@ class Progress(Observer):
         """Submissions that workers have graded in this run."""
         self.kept: frozenset[str] = frozenset()
         self.begun = time.monotonic()
+        self.waiting = Waiting(self.say)
 
     def __enter__(self) -> Progress:
+        self.waiting.__enter__()
         return self
 
     def __exit__(self, kind: object, error: object, trace: TracebackType | None) -> None:
         """Nothing is left on the screen that goes on."""
+        self.waiting.__exit__(kind, error, trace)
 
     def tell(self, worker: int, doing: str) -> None:
-        """What a worker does now; called from other threads."""
+        """What a worker does now; called from other threads. As lines, only what all others wait for."""
+        self.waiting.tell(worker, doing if doing.startswith(RUNNING_REFERENCE) else "")
 
     def planned(self, plan: Plan) -> None:
         self.begun = time.monotonic()
@@ -69,6 +74,9 @@ class Progress(Observer):
 
     def noticed(self, line: str) -> None:
         self.complain(line)
+
+    def noted(self, line: str) -> None:
+        self.say(f"note: {shown(line)}")
 
     def so_far(self) -> str:
         return f" · {self.count} of {self.total}{self.time_left()}" if self.total > 1 else ""

@@ -24,7 +24,6 @@ def release(
     with explained(output, lambda: "nothing is written"):
         from grader.assignment.assignment import load_assignment
         from grader.cli.validate import print_validation
-        from grader.grading.batch.interrupts import interruptible
         from grader.grading.batch.seeds import new_seed
         from grader.report.store import require_writable
         from grader.students.bundle.release import release as make_release
@@ -33,12 +32,11 @@ def release(
         assignment = load_assignment(rubric)
         require_writable(output)
         seed = new_seed() if seed is None else seed
-        with interruptible():
-            validation = validate(assignment, seed, jobs=jobs, progress=typer.echo)
-            if not validation.is_clean:
-                print_validation(validation)
-                typer.echo("Nothing is released: mend the rubric first.")
-                raise typer.Exit(1)
-            released = make_release(assignment, output, seed, typer.echo)
+        validation = validate(assignment, seed, jobs=jobs, progress=typer.echo)
+        if not validation.is_clean:
+            print_validation(validation)
+            typer.echo("Nothing is released: mend the rubric first.")
+            raise typer.Exit(1)
+        released = make_release(assignment, output, seed, typer.echo)
     typer.echo(f"Notebook: {shown(released.notebook)}")
     typer.echo(f"Checks:   {shown(released.bundle)} ({released.public} public, {released.hidden} hidden)")

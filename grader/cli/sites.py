@@ -46,12 +46,10 @@ def import_(
     """Bring a course site's bulk download into a folder of notebooks, one for each person."""
     with explained(output, lambda: "the class list is as it was; import again"):
         from grader.assignment.assignment import load_assignment
-        from grader.grading.batch.interrupts import interruptible
         from grader.sites.importing import import_download
 
         assignment = load_assignment(rubric) if rubric else None
-        with interruptible():
-            imported = import_download(site.value, download, output, assignment=assignment, due=due)
+        imported = import_download(site.value, download, output, assignment=assignment, due=due)
     _print_imported(imported, output)
     if imported.classlist.refused:
         raise typer.Exit(1)

@@ -30,7 +30,6 @@ def validate(
     """Prove a rubric: right answers must pass it, and every mistake must lose its points."""
     with explained(output, lambda: "nothing is written"):
         from grader.assignment.assignment import load_assignment
-        from grader.grading.batch.interrupts import interruptible
         from grader.grading.batch.seeds import new_seed
         from grader.report.store import require_writable
         from grader.results.results import write_atomically
@@ -40,15 +39,14 @@ def validate(
 
         assignment = load_assignment(rubric)
         require_writable(output)
-        with interruptible():
-            validation = run_validation(
-                assignment,
-                new_seed() if seed is None else seed,
-                questions=question or (),
-                repeat=repeat,
-                jobs=jobs,
-                progress=typer.echo,
-            )
+        validation = run_validation(
+            assignment,
+            new_seed() if seed is None else seed,
+            questions=question or (),
+            repeat=repeat,
+            jobs=jobs,
+            progress=typer.echo,
+        )
         page = output / f"{assignment.name}.html"
         write_atomically(page, render_validation(assignment, validation))
         write_atomically(output / f"{assignment.name}.json", encode(validation))

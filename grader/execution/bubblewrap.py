@@ -67,9 +67,16 @@ class Bubblewrap:
         self.user = user
 
     def start(self, control: int) -> subprocess.Popen[bytes]:
-        """Raises OSError where bubblewrap is not to be found."""
+        """Raises OSError where bubblewrap is not to be found.
+
+        The sandbox ends with the thread that calls this: so it ends at once with this process, however that ends, and
+        also while it imports something and does not look at its socket.
+        """
         return subprocess.Popen(
-            [program() or "bwrap", *self.options(), "--", *python_command(INSIDE, "zygote", control, self.user)],
+            [
+                *(program() or "bwrap", "--die-with-parent", *self.options()),
+                *("--", *python_command(INSIDE, "zygote", control, self.user)),
+            ],
             pass_fds=[control],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -78,9 +85,12 @@ class Bubblewrap:
             start_new_session=True,
         )
 
-    def stop(self, process: subprocess.Popen[bytes]) -> None:
+    def end(self, process: subprocess.Popen[bytes]) -> None:
         """The zygote dies with bubblewrap, and all in its namespace with the zygote."""
         process.kill()
+
+    def stop(self, process: subprocess.Popen[bytes]) -> None:
+        self.end(process)
         process.wait()
 
     def options(self) -> list[str]:
@@ -91,8 +101,6 @@ class Bubblewrap:
             options += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
         else:
             options += ["--unshare-user", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"]
-        # No --die-with-parent: its parent would be the thread that called start(), which may well end first. The
-        # zygote ends when the control socket is closed, and so does all else in its namespace.
         options += ["--as-pid-1", "--new-session", "--clearenv", "--hostname", "sandbox"]
         for name, value in environment(HOME, "/tmp").items():
             options += ["--setenv", name, value]

@@ -53,7 +53,8 @@ class Checkpoints:
         """
         limits = self.limits
         before = self._path(self.execution.before, question)
-        probe = Probe(self.sandbox, before, limits.rerun_cpu_seconds, limits.cell_wall_seconds, seed)
+        beside = self.execution.beside.get(before, "")
+        probe = Probe(self.sandbox, before, limits.rerun_cpu_seconds, limits.cell_wall_seconds, seed, 0, beside)
         try:
             if replacement is not None:
                 replacement.apply(probe)
@@ -73,7 +74,8 @@ class Checkpoints:
     def _probe(self, path: Path, seed: int, replacement: Replacement | None, last: bool) -> Probe:
         limits = self.limits
         checkpoint = self.execution.processes.get(path, 0) if last else 0
-        probe = Probe(self.sandbox, path, limits.check_cpu_seconds, limits.check_wall_seconds, seed, checkpoint)
+        beside = self.execution.beside.get(path, "")
+        probe = Probe(self.sandbox, path, limits.check_cpu_seconds, limits.check_wall_seconds, seed, checkpoint, beside)
         if replacement is not None:
             try:
                 replacement.apply(probe)
@@ -86,4 +88,5 @@ class Checkpoints:
         try:
             return paths[question]
         except KeyError:
-            raise CheckpointLost(f"the notebook was not run up to question {question}") from None
+            why = f"the notebook was not run up to question {question}"
+            raise CheckpointLost(" ".join([f"{why}.", *self.execution.notes])) from None

@@ -12,6 +12,8 @@ from grader.execution.probe import Answers, Crashed, Handle, OpenProbe, StudentE
 from grader.inside import wire
 
 CALLS_AT_ONCE = 500
+MAX_ERROR = 20_000
+"""Characters of what a recorded call raised."""
 T = TypeVar("T")
 
 
@@ -41,7 +43,10 @@ class Calls(Sequence[Call]):
         return _checked(self._probe.ask("calls", name=self._name, start=start, stop=stop), list)
 
     def __len__(self) -> int:
-        return max(0, _checked(self._probe.ask("count_calls", name=self._name), int))
+        count = _checked(self._probe.ask("count_calls", name=self._name), int)
+        if not 0 <= count <= wire.MAX_ITEMS:
+            raise Crashed("Crash", "the code answered with something unreadable")
+        return count
 
     @overload
     def __getitem__(self, index: int) -> Call: ...
@@ -54,8 +59,8 @@ class Calls(Sequence[Call]):
         position = index + length if index < 0 else index
         if not 0 <= position < length:
             raise IndexError(f"call {index} of {length} recorded calls to {self._name}")
-        (raw,) = self._raw(position, position + 1)
-        return self._call(raw)
+        raw = self._raw(position, position + 1)
+        return self._call(raw[0] if raw else None)
 
     def __iter__(self) -> Iterator[Call]:
         for start in range(0, len(self), CALLS_AT_ONCE):
@@ -68,7 +73,7 @@ class Calls(Sequence[Call]):
                     args=self._values(args),
                     kwargs=dict(zip(kwargs, self._values(kwargs.values()), strict=True)),
                     result=None if result is None else self._value(result),
-                    error=None if error is None else str(error),
+                    error=None if error is None else str(error)[:MAX_ERROR],
                     order=order,
                     args_after=self._values(_checked(raw.get("args_after", []), list)),
                     kwargs_after={

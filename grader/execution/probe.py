@@ -11,10 +11,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from grader.execution.owntime import Elsewhere
 from grader.execution.sandbox import Sandbox, SandboxError
+from grader.execution.seeds import seed_inside
 from grader.inside import frames, wire
 
 MAX_TRACEBACK = 30
+IN_VAIN_SECONDS = 20.0
+"""Wall time for a probe of a checkpoint where something may be missed that it waits for."""
+MANY_REQUESTS = 1000
+"""So many of one check: that their CPU time adds up to its limit may be the check's fault."""
 LAST_WORDS_SECONDS = 1.0
 """Wall time from the end of a probe's connection to the word of why it ended."""
 
@@ -115,23 +121,34 @@ class Probe:
     """A fork of the checkpoint that listens at `path` in the run folder.
 
     It has a budget of CPU seconds, and a backstop of wall seconds, for its whole life. Where `checkpoint` is the
-    number of the checkpoint's process, the checkpoint is the probe itself, and ends with it.
+    number of the checkpoint's process, the checkpoint is the probe itself, and ends with it. `beside` is what ran
+    beside the notebook and may be missing: code that waits for it shows nothing about the answer.
     """
 
     def __init__(
-        self, sandbox: Sandbox, path: Path, cpu_seconds: float, wall_seconds: float, seed: int, checkpoint: int = 0
+        self,
+        sandbox: Sandbox,
+        path: Path,
+        cpu_seconds: float,
+        wall_seconds: float,
+        seed: int,
+        checkpoint: int = 0,
+        beside: str = "",
     ) -> None:
         self.sandbox = sandbox
         self.cpu_seconds = cpu_seconds
-        self.wall_seconds = wall_seconds
-        self.deadline = time.monotonic() + wall_seconds
+        self.wall_seconds = min(wall_seconds, IN_VAIN_SECONDS) if beside else wall_seconds
+        self.deadline = time.monotonic() + self.wall_seconds
+        self.beside = beside
+        self.requests = 0
         self.checkpoint = checkpoint
         self.pid = checkpoint
-        self.connection = self._connect(path)
+        with Elsewhere():
+            self.connection = self._connect(path)
         self.error: StudentError | None = None
         """What ended this probe."""
         try:
-            pid = self.ask("hello", cpu_seconds=math.ceil(cpu_seconds), seed=seed, last=bool(checkpoint))
+            pid = self.ask("hello", cpu_seconds=math.ceil(cpu_seconds), seed=seed_inside(seed), last=bool(checkpoint))
         except StudentError as error:
             self.close()
             raise CheckpointLost(f"a probe did not start: {error}") from None
@@ -151,6 +168,10 @@ class Probe:
 
     def ask(self, do: str, **arguments: Any) -> Any:
         """Have the probe do one thing; returns data, raises StudentError."""
+        with Elsewhere():
+            return self._ask(do, arguments)
+
+    def _ask(self, do: str, arguments: dict[str, Any]) -> Any:
         if self.error is not None:
             # Also for a check that goes on after its probe has ended: the same reason again, and no other one.
             raise self.error.with_traceback(None)
@@ -159,16 +180,27 @@ class Probe:
             if remaining <= 0:
                 raise TimeoutError
             self.connection.settimeout(remaining)
+            self.requests += 1
             frames.send(self.connection, {"do": do, **arguments})
             answer = frames.receive(self.connection, self.deadline)
         except TimeoutError:
             self.kill()
-            self.error = TimedOut("Timeout", f"the code did not end within {self.wall_seconds:g} seconds")
+            why = f"the code did not end within {self.wall_seconds:g} seconds"
+            over_memory = self._over_memory()
+            if self.beside and over_memory is None:
+                raise CheckpointLost(f"{why}; it may have waited for {self.beside}, which is not there") from None
+            self.error = over_memory or TimedOut("Timeout", why)
             raise self.error from None
         except frames.ConnectionLost as lost:
-            self.error = self._last_words() or self._ended(None, 0.0)
-            raise self.error from lost
+            raise self._end(self._last_words() or self._ended(None, 0.0)) from lost
         return self._read(answer)
+
+    def _end(self, error: StudentError) -> StudentError | CheckpointLost:
+        """What is to be raised where the probe has ended by an error."""
+        self.error = error
+        if isinstance(error, TimedOut) and self.requests > MANY_REQUESTS:
+            return CheckpointLost(f"{error.message}, asked {self.requests:,} times by one check")
+        return error
 
     def _last_words(self) -> StudentError | None:
         """Why the probe ended, as the checkpoint says, where the connection broke before that was read."""
@@ -195,19 +227,25 @@ class Probe:
     def _read(self, answer: Any) -> Any:
         match answer:
             case ["died", int(code), float() | int() as cpu]:
-                self.error = self._ended(code, float(cpu))
-                raise self.error
+                raise self._end(self._ended(code, float(cpu)))
             case ["no probe", str(why)]:
                 raise CheckpointLost(f"the sandbox has no process left for a check ({why[:200]})")
         return read_answer(answer, self)
 
     def _ended(self, code: int | None, cpu: float) -> StudentError:
         self.sandbox.check_alive()
+        if over := self._over_memory():
+            return over
         if code == -signal.SIGXCPU or (code == -signal.SIGKILL and cpu >= self.cpu_seconds):
             return TimedOut("Timeout", f"the code used more than {self.cpu_seconds:g} seconds of CPU time")
         if code is not None and code < 0:
             return Crashed("Crash", f"the code ended its process by {signal_name(-code)}")
         return Crashed("Crash", "the code ended its process" + (f" with exit status {code}" if code else ""))
+
+    def _over_memory(self) -> StudentError | None:
+        """The error, where something was ended since this probe began as there was too much memory in use."""
+        too_much = self.sandbox.over_memory(self.deadline - self.wall_seconds)
+        return Crashed("MemoryError", f"the code used more than {too_much}") if too_much else None
 
     def kill(self) -> None:
         if self.pid:
@@ -215,11 +253,12 @@ class Probe:
 
     def close(self) -> None:
         """End the probe, and whatever processes it has left behind."""
-        self.connection.close()
-        self.sandbox.kept.discard(self.pid)
         # A sandbox that is gone says so to the next who wants something of it.
-        with contextlib.suppress(SandboxError):
-            self.sandbox.spare(wait=False)
+        with Elsewhere(), contextlib.suppress(SandboxError):
+            self.connection.close()
+            self.sandbox.kept.discard(self.pid)
+            # Itself alone may die meanwhile: what it has left behind would count among the processes of the next one.
+            self.sandbox.spare(dying=1)
 
 
 def read_answer(answer: Any, asked: Answers) -> Any:

@@ -15,6 +15,7 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import KernelProvisionerBase
 
 from grader.execution.sandbox import Sandbox
+from grader.execution.seeds import seed_inside
 
 KERNEL_NAME = "grader"
 PROVISIONER_NAME = "grader-zygote"
@@ -44,7 +45,7 @@ class ZygoteProvisioner(KernelProvisionerBase):
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict[str, Any]:
         inside = {**self.connection_info, "ip": str(self.parent.path)}
         inside["key"] = self.connection_info["key"].decode()
-        self.pid = self.sandbox.ask("kernel", connection=inside, seed=self.parent.seed)
+        self.pid = self.sandbox.ask("kernel", connection=inside, seed=seed_inside(self.parent.seed))
         return self.connection_info
 
     async def poll(self) -> int | None:

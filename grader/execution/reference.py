@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from nbformat import NotebookNode
 
@@ -12,9 +12,12 @@ from grader.assignment.assignment import Assignment, RubricError
 from grader.assignment.locating import locate
 from grader.assignment.notebook import UnreadableNotebook, read_notebook
 from grader.execution.checkpoints import Checkpoints
+from grader.execution.names import Open, check_names, undefined
 from grader.execution.plan import plan_stops
 from grader.execution.runner import run_notebook
 from grader.execution.sandbox import Sandbox
+from grader.execution.waiting import RUNNING_REFERENCE
+from grader.faults import shown
 
 
 class Reference:
@@ -33,18 +36,36 @@ class Reference:
             for question in assignment.questions
             if question.kind == "code" and not self.answers[question.id].cells
         ]
+        unknown, self.open_names = check_names(assignment, self.notebook, self.answers)
+        faults += [self._in_rubric(fault) for fault in unknown]
         if faults:
             raise RubricError(faults)
 
-    def run(self, sandbox: Sandbox, seed: int, *, before: bool = False) -> Checkpoints:
+    def _in_rubric(self, fault: str) -> str:
+        return f"{shown(self.assignment.folder / 'rubric.toml')}: {fault}"
+
+    def run(
+        self, sandbox: Sandbox, seed: int, *, before: bool = False, tell: Callable[[str], None] = lambda doing: None
+    ) -> Checkpoints:
         """Run the reference in `sandbox`; with `before`, other answers can take the place of each of its own.
 
-        Raises RubricError where a cell of it fails, SandboxError.
+        `tell` is told which cell is run, and in the end that nothing is. Raises RubricError where a cell of it fails,
+        SandboxError.
         """
         assignment = self.assignment
         run_again = {question.id for question in assignment.questions} if before else set()
         stops = plan_stops(assignment.questions, self.answers, run_again=run_again)
-        execution = run_notebook(sandbox, self.notebook, stops, (), assignment.limits, seed)
+        count = len(self.notebook.cells)
+        execution = run_notebook(
+            sandbox,
+            self.notebook,
+            stops,
+            (),
+            assignment.limits,
+            seed,
+            tell=lambda cell: tell(f"{RUNNING_REFERENCE}: cell {cell + 1} of {count}"),
+        )
+        tell("")
         faults = [f"cell {failure.cell + 1}: {failure.why}" for failure in execution.failures]
         faults += [
             f"cell {index + 1} raised {output.ename}: {output.evalue}"
@@ -54,7 +75,18 @@ class Reference:
         ]
         if faults:
             raise RubricError([f"{assignment.reference}: {fault}" for fault in faults])
-        return Checkpoints(sandbox, execution, assignment.limits)
+        checkpoints = Checkpoints(sandbox, execution, assignment.limits)
+        undefined_names = [name for name in self.open_names if not self._defines(checkpoints, name, seed)]
+        if undefined_names:
+            raise RubricError([self._in_rubric(undefined(name)) for name in undefined_names])
+        return checkpoints
+
+    def _defines(self, checkpoints: Checkpoints, name: Open, seed: int) -> bool:
+        probe = checkpoints.probe(name.question, seed)
+        try:
+            return probe.ask("has", name=name.name) is True
+        finally:
+            probe.close()
 
     def sources(self, question: str) -> tuple[str, ...]:
         """The code cells that answer `question`."""

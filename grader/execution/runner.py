@@ -8,7 +8,7 @@ import copy
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,17 @@ from grader.execution.sandbox import Sandbox, SandboxError
 READY_SECONDS = 120.0
 """Wall time for a forked kernel to answer; it takes a tenth of a second on an idle machine."""
 WATCH_SECONDS = 0.2
+IDLE_WALL_SECONDS, IDLE_CPU_SECONDS = 60.0, 1.0
+"""Wall time after which a kernel is lost that does not say that it runs the cell, and has used so little for it."""
 GRACE_CPU_SECONDS = 5.0
 GRACE_WALL_SECONDS = 15.0
 """What an interrupted cell gets to come to an end before its kernel is killed."""
 MAX_OUTPUTS = 2000
 """Outputs of one cell that are kept."""
+TIMERS = {signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGXCPU, signal.SIGIO}
+"""Signals that come by themselves, a while after a cell has asked for them."""
+MAX_NAME = 80
+KEEP_TRIES = 2
 MAX_QUEUE = 16
 """Messages of a kernel that wait in this process for being read."""
 
@@ -66,6 +72,10 @@ class Execution(msgspec.Struct):
     notebook: NotebookNode
     after: dict[str, Path] = {}
     before: dict[str, Path] = {}
+    beside: dict[Path, str] = {}
+    """What ran beside the main thread at a checkpoint and may be missed there: a check that waits for it is in vain."""
+    doubts: dict[str, str] = {}
+    """Questions whose answer may be right though a check fails, and why: that is for a person to judge."""
     processes: dict[Path, int] = {}
     """The process numbers of the checkpoints, as the kernel told them: student code may have had a hand in that."""
     failures: list[CellFailure] = []
@@ -75,48 +85,148 @@ class Execution(msgspec.Struct):
 
 
 class KernelDied(Exception):
-    """The kernel ended while cell `cell` ran; `signal` is the signal that ended it, if one did."""
+    """The kernel ended while cell `cell` ran, or was ended: `ours`; `code` is its exit code, where that is known.
 
-    def __init__(self, cell: int, why: str, code: int | None, ours: bool) -> None:
+    `unkept`: it was after the cell, when its state was to be kept, and an earlier cell may be to blame. `doubt`: why it
+    may not have been the cell that ended the kernel; it may have been one of a library's threads, where there were any.
+    """
+
+    def __init__(
+        self,
+        cell: int,
+        why: str,
+        code: int | None,
+        ours: bool,
+        *,
+        unkept: bool = False,
+        doubt: str = "",
+        unknown_threads: bool = False,
+    ) -> None:
         super().__init__(why)
         self.cell = cell
         self.why = why
         self.code = code
         self.ours = ours
+        self.unkept = unkept
+        self.doubt = doubt
+        self.unknown_threads = unknown_threads
+
+
+class Budget:
+    """What a notebook may use, over all its runs."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.start = time.monotonic()
+        self.cpu_before = self.cpu_now = 0.0
+        self.spent = ""
+        """What was used up."""
+
+    def count(self, cpu_seconds: float) -> None:
+        """Be told what the processes of this run have used, all together: those that ended since are not in it."""
+        self.cpu_now = max(self.cpu_now, cpu_seconds)
+        if self.cpu_before + self.cpu_now > self.limits.notebook_cpu_seconds:
+            self.spent = f"used more than {self.limits.notebook_cpu_seconds:g} seconds of CPU time"
+        elif time.monotonic() - self.start > self.limits.notebook_wall_seconds:
+            self.spent = f"did not end within {self.limits.notebook_wall_seconds:g} seconds"
+
+    def next_run(self) -> None:
+        self.cpu_before += self.cpu_now
+        self.cpu_now = 0.0
+        self.count(0.0)
 
 
 def run_notebook(
-    sandbox: Sandbox, notebook: NotebookNode, stops: Sequence[Stop], retyped: Sequence[int], limits: Limits, seed: int
+    sandbox: Sandbox,
+    notebook: NotebookNode,
+    stops: Sequence[Stop],
+    retyped: Sequence[int],
+    limits: Limits,
+    seed: int,
+    *,
+    tell: Callable[[int], None] = lambda cell: None,
 ) -> Execution:
     """Run `notebook` (which is not changed) and leave its checkpoints in the sandbox until the next sweep.
 
-    `retyped`: markdown cells that are to be run as code. A cell that kills its kernel is left out of a new
-    run; after `limits.restarts` of those the run ends where it is. Raises SandboxError.
+    `retyped`: markdown cells that are to be run as code. A notebook whose kernel dies is run again, `limits.restarts`
+    times at most, without the cell that was to blame where that can be told. `tell` is told each cell as it begins.
+    Raises SandboxError.
     """
     left_out: dict[int, CellFailure] = {}
+    doubts: dict[int, str] = {}
     suspects: set[int] = set()
-    while True:
+    budget = Budget(limits)
+    find_blame = False
+    died: KernelDied | None = None
+    beside_threads: dict[int, str] = {}
+    for _ in range(limits.restarts + 1):
         sandbox.sweep()
-        run = _Run(sandbox, _runnable(notebook, retyped, left_out), stops, limits, seed)
+        run = _Run(sandbox, _runnable(notebook, retyped, left_out), stops, limits, seed, budget, find_blame, tell)
         died = asyncio.run(run.run())
-        execution = run.execution
-        if died is not None and not died.ours and died.code == -signal.SIGKILL and died.cell not in suspects:
+        if died is None or budget.spent:
+            break
+        budget.next_run()
+        # The first of them may have been as little to blame as the second.
+        if not died.ours and died.unknown_threads:
+            beside_threads[died.cell] = died.why
+        if not died.ours and died.code == -signal.SIGKILL and died.cell not in suspects:
             # Perhaps the machine ran out of memory for reasons of its own: one more try before the cell is blamed.
             suspects.add(died.cell)
-            continue
-        if died is not None:
+        elif died.unkept and not find_blame:
+            # It may be an earlier cell's fault: each is tried in the next run.
+            find_blame = True
+        else:
             left_out[died.cell] = CellFailure(died.cell, died.why)
-            if len(left_out) <= limits.restarts:
-                continue
-            execution.finished = False
-            execution.notes.append(
-                f"The kernel died {len(left_out)} times; the cells after cell {died.cell + 1} were not run."
-            )
-        execution.failures = sorted([*left_out.values(), *execution.failures], key=lambda failure: failure.cell)
-        _restore_types(execution.notebook, notebook, left_out)
-        # Only what answers checks stays; processes that the notebook left behind do not.
-        sandbox.spare()
-        return execution
+            if doubt := died.doubt or _doubt(died):
+                doubts[died.cell] = f"cell {died.cell + 1} was left out: {doubt}"
+    if len(beside_threads) > 1:
+        for cell in beside_threads.keys() & left_out.keys():
+            why = f"{beside_threads[cell]}, but so did another, and it may have been a thread of a library, not a cell"
+            doubts.setdefault(cell, f"cell {cell + 1} was left out: {why}")
+    execution = run.execution
+    if budget.spent:
+        doubts[run.ran - 1] = f"cell {run.ran} may have been stopped, for the notebook {budget.spent}"
+    if died is not None and died.cell not in left_out:
+        left_out[died.cell] = CellFailure(died.cell, died.why)
+    execution.notes += _notes(died, budget, run.ran)
+    execution.finished = died is None and not budget.spent
+    execution.doubts.update(_doubts(stops, doubts))
+    execution.failures = sorted([*left_out.values(), *execution.failures], key=lambda failure: failure.cell)
+    _restore_types(execution.notebook, notebook, left_out)
+    # Only what answers checks stays; processes that the notebook left behind do not.
+    sandbox.spare()
+    return execution
+
+
+def _doubt(died: KernelDied) -> str:
+    """Why a cell may not be to blame for the end of the kernel, or may be needed all the same."""
+    if died.unkept:
+        return died.why
+    if died.ours:
+        return ""
+    if died.code is not None and -died.code in TIMERS:
+        return f"{died.why}, but a timer or a limit of an earlier cell's may have done that"
+    return ""
+
+
+def _notes(died: KernelDied | None, budget: Budget, ran: int) -> list[str]:
+    if budget.spent:
+        return [f"The notebook {budget.spent}; the cells after cell {ran} were not run."]
+    if died is not None:
+        tries = f"{budget.limits.restarts + 1} times"
+        return [f"The kernel died {tries}; the cells after cell {died.cell + 1} were not run."]
+    return []
+
+
+def _doubts(stops: Sequence[Stop], doubts: dict[int, str]) -> dict[str, str]:
+    """What is in doubt where a cell was left out that may be needed, or not to blame: all answers from there on."""
+    return {
+        question: why
+        for cell, why in sorted(doubts.items(), reverse=True)
+        for stop in stops
+        if max(stop.cells) >= cell
+        for question in stop.questions
+    }
 
 
 def _runnable(notebook: NotebookNode, retyped: Sequence[int], left_out: dict[int, CellFailure]) -> NotebookNode:
@@ -143,6 +253,11 @@ def _restore_types(executed: NotebookNode, original: NotebookNode, left_out: dic
         cell.outputs = [_remark(failure.why)]
 
 
+def _name(sent: object) -> str:
+    """A thread's or a process's name, as the kernel tells it."""
+    return "".join(filter(str.isprintable, sent[:MAX_NAME])) if isinstance(sent, str) else ""
+
+
 def _remark(text: str) -> NotebookNode:
     return nbformat.v4.new_output("stream", name="stderr", text=f"[{text}]\n")
 
@@ -151,11 +266,28 @@ class _Run:
     """One run of the notebook from top to bottom."""
 
     def __init__(
-        self, sandbox: Sandbox, notebook: NotebookNode, stops: Sequence[Stop], limits: Limits, seed: int
+        self,
+        sandbox: Sandbox,
+        notebook: NotebookNode,
+        stops: Sequence[Stop],
+        limits: Limits,
+        seed: int,
+        budget: Budget,
+        find_blame: bool,
+        tell: Callable[[int], None],
     ) -> None:
         self.sandbox = sandbox
+        self.tell = tell
         self.limits = limits
         self.seed = seed
+        self.budget = budget
+        self.find_blame = find_blame
+        """Try after each cell whether its state could be kept."""
+        self.ran = 0
+        """How many cells were run, or begun."""
+        self.beside = ""
+        """What earlier cells have left running."""
+        self.unknown_threads = False
         self.notebook = notebook
         self.execution = Execution(notebook)
         self.begin: dict[int, list[Stop]] = {}
@@ -170,16 +302,20 @@ class _Run:
         async with self.kernel() as client:
             self.client = client
             for index in range(len(self.notebook.cells)):
+                self.ran = index + 1
                 try:
                     await self.run_cell(index)
                 except KernelDied as died:
                     return died
+                if self.budget.spent:
+                    break
         return None
 
     @contextlib.asynccontextmanager
     async def kernel(self) -> AsyncIterator[CappedClient]:
         self.manager = SandboxKernelManager(self.sandbox, self.seed)
         client = CappedClient(self.notebook, km=self.manager, limits=self.limits)
+        client.on_cell_executed = self.hear
         with contextlib.ExitStack() as stack:
             context = zmq.asyncio.Context()
             stack.callback(context.destroy, linger=0)
@@ -239,17 +375,20 @@ class _Run:
         raise SandboxError("a new kernel in the sandbox does not answer")
 
     async def run_cell(self, index: int) -> None:
+        self.tell(index)
         for stop in self.begin.get(index, []):
             if stop.before:
-                path = await self.checkpoint(index, f"before {stop.name}")
+                path = await self.checkpoint(index, stop, before=True)
                 self.execution.before.update(dict.fromkeys(stop.questions, path))
             if stop.record:
                 await self.request("record_request", index, answer=stop.name, names=list(stop.record))
         cell = self.notebook.cells[index]
         if cell.cell_type == "code" and cell.source.strip():
             await self.execute(index, cell)
+            if self.find_blame:
+                await self.keep("trial_request", index)
         for stop in self.end.get(index, []):
-            path = await self.checkpoint(index, stop.name)
+            path = await self.checkpoint(index, stop)
             self.execution.after.update(dict.fromkeys(stop.questions, path))
 
     async def execute(self, index: int, cell: NotebookNode) -> None:
@@ -289,10 +428,12 @@ class _Run:
         """
         self.why = None
         limits = self.limits
-        old = self.sandbox.ask("cpu_seconds")
+        old = self.sandbox.cpu_seconds()
+        self.running = set(old) - {self.manager.provisioner.pid} - self.sandbox.kept
         start = time.monotonic()
         # What earlier cells left running is not this cell's; the kernel itself is.
         background = set(old) - {self.manager.provisioner.pid}
+        idle_since = start
         while self.why is None:
             await asyncio.sleep(WATCH_SECONDS)
             if not await self.manager.is_alive():
@@ -302,6 +443,13 @@ class _Run:
                 self.why = f"stopped: this cell used more than {limits.cell_cpu_seconds:g} seconds of CPU time"
             elif wall > limits.cell_wall_seconds:
                 self.why = f"stopped: this cell did not end within {limits.cell_wall_seconds:g} seconds"
+            elif self.client.running == index or cpu > IDLE_CPU_SECONDS:
+                idle_since = time.monotonic()
+            elif time.monotonic() - idle_since > IDLE_WALL_SECONDS:
+                await self.kill()
+                raise KernelDied(index, "the kernel did not run this cell", None, True, unkept=True)
+            elif self.budget.spent:
+                self.why = f"stopped: the notebook {self.budget.spent}, all cells together"
         await self.manager.provisioner.send_signal(signal.SIGINT)
         cpu_limit = self.used(old, background) + GRACE_CPU_SECONDS
         wall_limit = time.monotonic() + GRACE_WALL_SECONDS
@@ -313,40 +461,78 @@ class _Run:
 
     def used(self, old: dict[int, float], background: set[int]) -> float:
         """CPU seconds since `old`, of all processes but those of earlier cells."""
-        now: dict[int, float] = self.sandbox.ask("cpu_seconds")
+        now = self.sandbox.cpu_seconds()
+        self.budget.count(sum(now.values()))
         return sum(seconds - old.get(pid, 0.0) for pid, seconds in now.items() if pid not in background)
 
     async def kill(self) -> None:
         self.killed = True
         await self.manager.provisioner.kill()
 
-    async def death(self, index: int) -> KernelDied:
+    async def death(self, index: int, unkept: bool = False) -> KernelDied:
         code = await self.manager.provisioner.poll()
+        if too_much := self.sandbox.over_memory():
+            return KernelDied(index, f"stopped: the notebook used more than {too_much}", code, True)
         if self.why is not None:
             return KernelDied(index, self.why, code, True)
-        if code is not None and code < 0:
-            return KernelDied(index, f"this cell ended the kernel by {signal_name(-code)}", code, self.killed)
-        return KernelDied(index, f"this cell ended the kernel (exit status {code})", code, self.killed)
+        how = f"by {signal_name(-code)}" if code is not None and code < 0 else f"(exit status {code})"
+        doubt = ""
+        if not self.killed and (self.beside or self.running):
+            doubt = (
+                f"the kernel ended {how} while it ran, and {self.beside or 'a process'} of an earlier cell's ran too"
+            )
+        why = f"this cell ended the kernel {how}"
+        beside = self.unknown_threads
+        return KernelDied(index, why, code, self.killed, unkept=unkept, doubt=doubt, unknown_threads=beside)
 
-    async def checkpoint(self, index: int, answer: str) -> Path:
+    def hear(self, cell: NotebookNode, cell_index: int, execute_reply: dict[str, Any]) -> None:
+        """What the kernel adds to its reply, of which student code may have made anything."""
+        content = execute_reply.get("content") or {}
+        self.beside = _name(content.get("beside"))
+        self.unknown_threads = content.get("unknown_threads") is True
+        if content.get("ending") is True:
+            why = "asks for the end of its kernel, or for a restart; that was left out"
+            self.execution.notes.append(f"Cell {cell_index + 1} {why}.")
+
+    running: Collection[int] = ()
+    """The processes that earlier cells have left behind."""
+
+    async def checkpoint(self, index: int, stop: Stop, *, before: bool = False) -> Path:
         """Freeze the kernel's state; returns the path of the checkpoint's socket."""
-        path = self.sandbox.path("checkpoint")
-        content = await self.request("checkpoint_request", index, path=str(path), answer=answer)
-        if content.get("status") != "ok":
-            # No process to be had: the cells before have left too many of them behind.
-            self.sandbox.spare()
-            path = self.sandbox.path("checkpoint")
-            content = await self.request("checkpoint_request", index, path=str(path), answer=answer)
-        if content.get("status") != "ok" or not is_pid(content.get("pid")):
-            await self.kill()
-            raise KernelDied(index, "after this cell the kernel's state could not be kept", None, True)
+        path, content = await self.keep("checkpoint_request", index, f"before {stop.name}" if before else stop.name)
+        if not is_pid(content.get("pid")):
+            raise await self.unkept(index)
         self.sandbox.kept.add(content["pid"])
         self.execution.processes[path] = content["pid"]
+        lost = content.get("lost")
+        if isinstance(lost, list) and lost:
+            beside = self.execution.beside[path] = _name(lost[0])
+            if not before:
+                why = f"{beside} ran beside it, and does not live on where the checks ask"
+                self.execution.doubts.update(dict.fromkeys(stop.questions, why))
+        elif content.get("unknown_threads") is True:
+            self.execution.beside[path] = "a thread of a library"
         return path
 
-    async def broken(self, index: int, error: Exception) -> KernelDied:
+    async def keep(self, kind: str, index: int, answer: str = "") -> tuple[Path, dict[str, Any]]:
+        """Have a checkpoint made, or only tried. Raises KernelDied where it cannot be."""
+        for _ in range(KEEP_TRIES):
+            path = self.sandbox.path("checkpoint")
+            reply = await self.request(kind, index, path=str(path), answer=answer)
+            if reply.get("status") == "ok":
+                return path, reply
+            # No process to be had: the cells before have left too many of them behind.
+            self.sandbox.spare()
+        raise await self.unkept(index)
+
+    async def unkept(self, index: int) -> KernelDied:
         await self.kill()
-        return KernelDied(index, f"this cell broke the kernel's messages ({type(error).__name__})", None, True)
+        return KernelDied(index, "after this cell the notebook's state could not be kept", None, True, unkept=True)
+
+    async def broken(self, index: int, error: Exception, unkept: bool = False) -> KernelDied:
+        await self.kill()
+        why = f"this cell broke the kernel's messages ({type(error).__name__})"
+        return KernelDied(index, why, None, True, unkept=unkept)
 
     async def request(self, kind: str, index: int, **content: Any) -> dict[str, Any]:
         """Send a request of our own to the kernel, between cells, and wait for the reply."""
@@ -362,11 +548,11 @@ class _Run:
                     return dict(reply["content"])
             except TimeoutError:
                 if not await self.manager.is_alive():
-                    raise await self.death(index) from None
+                    raise await self.death(index, unkept=True) from None
             except Exception as error:
-                raise await self.broken(index, error) from error
+                raise await self.broken(index, error, unkept=True) from error
         await self.kill()
-        raise KernelDied(index, "after this cell the kernel did not answer any more", None, True)
+        raise KernelDied(index, "after this cell the kernel did not answer any more", None, True, unkept=True)
 
 
 OUTPUTS = ("stream", "display_data", "execute_result", "update_display_data", "error")
@@ -393,6 +579,9 @@ class CappedClient(NotebookClient):
         )
         self.limits = limits
         self.kept: dict[int, int] = {}
+        self.kept_of_all = 0
+        self.running = -1
+        """The cell that the kernel says it runs."""
         self.pieces: list[str] = []
         """Text that the last output, a stream, goes on with."""
 
@@ -404,6 +593,7 @@ class CappedClient(NotebookClient):
             raise DeadKernelError(str(error)) from None
 
     def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
+        self.running = cell_index
         try:
             kind, content = msg["msg_type"], msg["content"]
             if kind not in HEARD or type(content.get("execution_count", 0)) is not int:
@@ -416,6 +606,7 @@ class CappedClient(NotebookClient):
             self.join(cell)
             return super().process_message(msg, cell, cell_index)
         except CellExecutionComplete:
+            self.running = -1
             raise
         except Exception:
             # A message that nbclient cannot make sense of is no output.
@@ -436,13 +627,16 @@ class CappedClient(NotebookClient):
 
     def has_room(self, content: Any, cell: NotebookNode, cell_index: int) -> bool:
         """Whether this output is to be kept; instead of the first that is not, there is a remark."""
-        kept = self.kept.get(cell_index, 0)
-        if kept > self.limits.display_bytes:
+        kept, limit = self.kept.get(cell_index, 0), self.limits.display_bytes
+        if kept > limit:
             return False
-        self.kept[cell_index] = kept + _size(content)
-        if self.kept[cell_index] <= self.limits.display_bytes and len(cell.outputs) < MAX_OUTPUTS:
+        size = _size(content)
+        room = min(limit - kept, self.limits.outputs_bytes - self.kept_of_all)
+        if size <= room and len(cell.outputs) < MAX_OUTPUTS:
+            self.kept[cell_index] = kept + size
+            self.kept_of_all += size
             return True
-        self.kept[cell_index] = self.limits.display_bytes + 1
+        self.kept[cell_index] = limit + 1
         self.join(cell)
         cell.outputs.append(_remark("the rest of this cell's output was dropped"))
         return False

@@ -10,7 +10,7 @@ import stat
 import subprocess
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -28,7 +28,9 @@ START_SECONDS = 300.0
 FIRST_USER = 2_000_000_000
 """Where the harness runs as root, student code runs as a user number from here on, which nobody else has."""
 CONNECT_SECONDS = 10.0
-STOP_SECONDS = 30.0
+STOP_SECONDS = 3.0
+"""Wall time for the control socket of a sandbox that was ended to be closed."""
+LOOK_SECONDS = 0.05
 NOT_INSTALLED = "bubblewrap is not installed; on Debian: sudo apt-get install bubblewrap"
 WITHOUT = "to do with what there is instead: --sandbox auto (see docs/sandbox.md)"
 
@@ -72,22 +74,32 @@ class Sandbox:
 
     def start_meanwhile(self) -> None:
         """Start in a thread; `start` waits until that is done, and raises what comes of it."""
-        self.starting = _in_a_thread(self._start)
+        if self.starting is None:
+            self.starting = _in_a_thread(self._start)
 
     def start(self) -> None:
         """Start the zygote and wait until everything is imported. Raises SandboxError."""
         if self.starting is None:
             self._start()
-        else:
-            starting, self.starting = self.starting, None
+            return
+        starting = self.starting
+        try:
             starting.result()
+        finally:
+            # Interrupted, it is still there to be stopped.
+            if starting.done():
+                self.starting = None
 
     def _start(self) -> None:
         if self.begun is None:
             self._begin()
         else:
-            begun, self.begun = self.begun, None
-            begun.result()
+            begun = self.begun
+            try:
+                begun.result()
+            finally:
+                if begun.done():
+                    self.begun = None
         self._import()
 
     def _begin(self) -> None:
@@ -95,7 +107,7 @@ class Sandbox:
         walls = self.walls = self._choose()
         ours, theirs = socket.socketpair()
         try:
-            self.process = walls.start(theirs.fileno())
+            self.process = _starter.submit(walls.start, theirs.fileno()).result()
         except OSError as error:
             ours.close()
             raise SandboxError(f"the sandbox did not start: {error}") from None
@@ -119,11 +131,11 @@ class Sandbox:
                 self.folder = socket.recv_fds(self.control, 1, 1)[1][0]
         except (frames.ConnectionLost, OSError, IndexError):
             why = self._last_words()
-            self.stop()
+            self._stop()
             hint = f"; {WITHOUT}" if why.startswith("bwrap:") else ""
             raise SandboxError(f"the sandbox did not start: {why}{hint}") from None
         if "error" in answer:
-            self.stop()
+            self._stop()
             raise SandboxError(f"the sandbox could not import what the rubric's `preload` names: {answer['error']}")
         self.level = answer["level"]
 
@@ -149,6 +161,7 @@ class Sandbox:
             **walls.settings,
             "lasting": self.lasting,
             "memory_bytes": self.limits.memory_bytes,
+            "total_memory_bytes": self.limits.total_memory_bytes,
             "processes": self.limits.processes,
             "disk_bytes": self.limits.disk_bytes,
             "output_bytes": self.limits.output_bytes,
@@ -190,19 +203,35 @@ class Sandbox:
         """Whether something stands at a path in the run folder, be it a link to nowhere."""
         return os.path.lexists(self.outside(path))
 
+    def cpu_seconds(self) -> dict[int, float]:
+        """CPU time of each process in here, with that of its dead children. Raises SandboxError."""
+        seconds: dict[int, float] = self.ask("cpu_seconds", kept=sorted(self.kept))
+        return seconds
+
+    def over_memory(self, since: float = 0.0) -> str | None:
+        """Where a process of this notebook was ended, as all together had too much memory: how much is too much.
+
+        After a time of `time.monotonic()`. Raises SandboxError.
+        """
+        if not self.ask("over_memory", since=since):
+            return None
+        return f"{self.limits.total_memory_bytes / 2**30:.3g} GiB of memory"
+
     def sweep(self) -> None:
-        """Make it as if no notebook had been here. Raises SandboxError."""
+        """Make it as if no notebook had been here, in a new sandbox where need be. Raises SandboxError."""
         self.kept.clear()
-        self.ask("sweep")
+        if not self.ask("sweep"):
+            self.stop()
+            self.start()
 
     def leave(self) -> None:
         """Have all processes of the notebook end, without waiting for it. It is `sweep` that makes sure."""
         self.kept.clear()
-        self.spare(wait=False)
+        self.spare(dying=10**6)
 
-    def spare(self, wait: bool = True) -> None:
-        """End all processes in here but those that are to stay; without `wait`, they may live a moment longer."""
-        self.ask("spare", pids=sorted(self.kept), wait=wait)
+    def spare(self, dying: int = 0) -> None:
+        """End all processes in here but those that are to stay; no more than `dying` may live a moment longer."""
+        self.ask("spare", pids=sorted(self.kept), dying=dying)
 
     def check_alive(self) -> None:
         """Raises SandboxError if the zygote does not answer; `alive` becomes False only a moment after its death."""
@@ -238,13 +267,17 @@ class Sandbox:
 
     def stop(self) -> None:
         """End everything in the sandbox, and wait until it has ended."""
-        if self.starting is not None:
-            with contextlib.suppress(SandboxError):
-                self.start()
-        if self.begun is not None:
-            begun, self.begun = self.begun, None
-            with contextlib.suppress(SandboxError):
-                begun.result()
+        for start in (self.starting, self.begun):
+            # What it is importing is not waited for.
+            while start is not None and not start.done():
+                process, walls = self.process, self.walls
+                if process is not None and walls is not None:
+                    walls.end(process)
+                wait([start], LOOK_SECONDS)
+        self.starting = self.begun = None
+        self._stop()
+
+    def _stop(self) -> None:
         if self.process is not None:
             assert self.walls is not None
             self.walls.stop(self.process)
@@ -267,6 +300,10 @@ class Sandbox:
 
     def __exit__(self, kind: object, error: object, trace: TracebackType | None) -> None:
         self.stop()
+
+
+_starter = ThreadPoolExecutor(1)
+"""The thread that starts processes which end with it: it lasts as long as this process."""
 
 
 def _in_a_thread(function: Callable[[], None]) -> Future[None]:

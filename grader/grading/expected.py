@@ -39,8 +39,11 @@ class Expected(Protocol):
 class LiveReference:
     """The reference as a submission that happens to be right, which stays ready for a whole class."""
 
-    def __init__(self, assignment: Assignment, mode: SandboxMode = "require") -> None:
-        """Read the reference. RubricError names what is wrong with it."""
+    def __init__(
+        self, assignment: Assignment, mode: SandboxMode = "require", tell: Callable[[str], None] = lambda doing: None
+    ) -> None:
+        """Read the reference. RubricError names what is wrong with it. `tell`: see `Reference.run`."""
+        self.tell = tell
         self.notebook = Reference(assignment)
         self.sandbox = Sandbox(assignment.preload, assignment.limits, mode)
         self.checkpoints: Checkpoints | None = None
@@ -50,7 +53,7 @@ class LiveReference:
         self.sandbox.start()
         # Handles in the memory are of objects of an earlier run.
         self.memory = Memory()
-        self.checkpoints = self.notebook.run(self.sandbox, seed)
+        self.checkpoints = self.notebook.run(self.sandbox, seed, tell=self.tell)
 
     def restart(self, seed: int) -> None:
         self.stop()

@@ -9,7 +9,6 @@ import json
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,8 +18,9 @@ from nbformat import NotebookNode
 
 import grader
 from grader.assignment.assignment import Assignment, Check, Question
-from grader.assignment.locating import Answer, code_of, is_answered, locate
-from grader.assignment.notebook import UnreadableNotebook, parse_notebook, read_file
+from grader.assignment.locating import Answer, code_of
+from grader.assignment.notebook import UnreadableNotebook, read_file
+from grader.assignment.reading import read_submission
 from grader.execution.checkpoints import Checkpoints, Replacement
 from grader.execution.namespace import Namespace
 from grader.execution.plan import plan_stops
@@ -29,9 +29,11 @@ from grader.execution.reference import defined_names
 from grader.execution.runner import Execution, run_notebook
 from grader.execution.sandbox import Sandbox, SandboxError, SandboxMode
 from grader.grading.expected import Expected, LiveReference
+from grader.grading.imports import failed_imports
 from grader.inside.cells import cell_file
 from grader.results.results import CheckResult, QuestionResult, SubmissionResult, status_of, total
 from grader.rubric.checks import files_of, load_checks
+from grader.rubric.overtime import Overtime
 from grader.rubric.session import CheckSession
 
 TRIES = 2
@@ -48,7 +50,7 @@ class Graded(msgspec.Struct):
 def new_result(assignment: Assignment, seed: int, name: str, file: str) -> SubmissionResult:
     """The result of a submission of which nothing is known yet."""
     return SubmissionResult(
-        submission=name, file=file, seed=seed, assignment=assignment.title, grader_version=grader.__version__
+        submission=name, file=file, seed=int(seed), assignment=assignment.title, grader_version=grader.__version__
     )
 
 
@@ -70,29 +72,30 @@ class Grader:
         expected: Expected | None = None,
         mode: SandboxMode = "require",
         sandbox: Sandbox | None = None,
+        announce: Callable[[str], None] = lambda check: None,
     ) -> None:
         """Load the rubric's checks and the reference. RubricError names what is wrong with them.
 
         `tell` is told what is being done. Where not all of the rubric is at hand, `checks` and `expected` take the
-        place of its checks and of the reference. `sandbox` is one that has begun to start.
+        place of its checks and of the reference. `sandbox` is one that has begun to start. `announce`: see Overtime.
         """
         self.assignment = assignment
         self.seed = seed
         self.tell = tell
         self.checks = load_checks(assignment) if checks is None else tuple(checks)
-        self.expected = LiveReference(assignment, mode) if expected is None else expected
+        self.expected = LiveReference(assignment, mode, tell) if expected is None else expected
         self.sandbox = sandbox or Sandbox(assignment.preload, assignment.limits, mode)
-        self.session = CheckSession(assignment, () if checks is None else files_of(self.checks))
+        self.overtime = Overtime(assignment, announce)
+        self.session = CheckSession(assignment, () if checks is None else files_of(self.checks), self.overtime)
 
     def __enter__(self) -> Grader:
         """Start both sandboxes at once and run the reference. Raises SandboxError, RubricError."""
         try:
-            with ThreadPoolExecutor(1) as pool:
-                other = pool.submit(self.sandbox.start)
-                self.expected.start(self.seed)
-                # The checks import as much as the notebook does, at the same time.
-                self.session.open()
-                other.result()
+            self.sandbox.start_meanwhile()
+            self.expected.start(self.seed)
+            # The checks import as much as the notebook does, at the same time.
+            self.session.open()
+            self.sandbox.start()
             return self
         except BaseException:
             self.__exit__(None, None, None)
@@ -116,12 +119,11 @@ class Grader:
         result = new_result(self.assignment, self.seed, name, file)
         try:
             with self.timed(result.timings, "read"):
-                notebook = parse_notebook(content)
-                answers = locate(notebook, self.assignment.questions)
+                read = read_submission(content, self.assignment.questions, self.assignment.limits)
         except UnreadableNotebook as error:
             return Graded(unreadable(self.assignment, self.seed, name, file, str(error)))
-        answered = [q for q in self.assignment.questions if is_answered(notebook, q, answers[q.id])]
-        return self.grade_notebook(result, notebook, answers, answered)
+        answered = [question for question in self.assignment.questions if question.id in read.answered]
+        return self.grade_notebook(result, read.notebook, read.answers, answered)
 
     def grade_notebook(
         self,
@@ -159,11 +161,18 @@ class Grader:
             # The notebook's processes end while its report is written. The next notebook waits for that, or finds out.
             self.sandbox.leave()
         result.questions = [
-            self.award(question, answers[question.id], execution, notebooks, checked[question.id])
+            self.award(
+                question,
+                answers[question.id],
+                execution,
+                notebooks,
+                _judged(checked[question.id], execution.doubts.get(question.id, "")),
+            )
             for question in self.assignment.questions
         ]
         result.notes = list(execution.notes)
         result.notes += [f"Cell {failure.cell + 1}: {failure.why}." for failure in execution.failures]
+        result.failed_imports = failed_imports(execution.notebook, checked)
         result.message = result.detail = ""
         total(result)
         return Graded(result, execution.notebook)
@@ -208,10 +217,18 @@ class Grader:
             cells=list(answer.cells),
             checks=checks,
             found_by=answer.found_by,
-            notes=[*answer.notes, *_cell_notes(answer, execution)],
+            notes=[
+                *answer.notes,
+                *_cell_notes(answer, execution),
+                *self.why_unasked(question.id, notebooks, execution),
+            ],
             criteria=question.criteria,
             answer=_digest(notebooks.notebook.cells[index].source for index in answer.cells) if answer.cells else "",
         )
+
+    def why_unasked(self, question: str, notebooks: _Notebooks, execution: Execution) -> list[str]:
+        """For an answer that the notebook was not run up to."""
+        return [] if notebooks.is_missing(question) or question in execution.after else execution.notes
 
     @contextlib.contextmanager
     def timed(self, timings: dict[str, float], stage: str) -> Iterator[None]:
@@ -306,6 +323,16 @@ class _Notebooks:
     def name_cell(self, file: str) -> str:
         index = self.cells.get(file)
         return "your code" if index is None else f"cell {index + 1}"
+
+
+def _judged(checks: Sequence[CheckResult], doubt: str) -> list[CheckResult]:
+    """Where there is a doubt whether a check fails for the answer's fault, it shows nothing: a person decides."""
+    return [_in_review(check, doubt) if doubt and check.status == "failed" else check for check in checks]
+
+
+def _in_review(check: CheckResult, doubt: str) -> CheckResult:
+    message = f"A person must look at this answer: {doubt}. The check says: {check.message}"
+    return msgspec.structs.replace(check, status="review", points=None, message=message)
 
 
 def _digest(sources: Iterable[str]) -> str:

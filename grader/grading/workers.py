@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import multiprocessing
 import os
 import queue
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, ParamSpec, TypeVar
 
-STOP_SECONDS = 30.0
-"""Wall time for a worker to put its things in order before it is killed."""
+STOP_SECONDS = 2.0
+"""Wall time for a worker to put its things in order before it is killed. Its sandboxes end with it in any case."""
+INTERRUPT = signal.SIGUSR1
+"""How a worker is told to end. What a whole process group is sent, by a terminal or by `timeout`, it leaves to those
+who started it."""
+LEFT_TO_PARENT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PR_SET_PDEATHSIG = 1
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,7 +41,14 @@ def cores() -> int:
 
 
 class WorkerDied(Exception):
-    """The process that was to do this has ended. Another takes its place for what comes next."""
+    """The process that was to do this has ended. Another takes its place for what comes next.
+
+    `overtime`: what it was `at`, where it ended itself because that did not end.
+    """
+
+    def __init__(self, why: str, overtime: str = "") -> None:
+        super().__init__(why)
+        self.overtime = overtime
 
 
 class Workers(Executor):
@@ -65,6 +81,9 @@ class Workers(Executor):
             self._cancelled.set()
             for slot in self._slots:
                 slot.interrupt()
+            deadline = time.monotonic() + STOP_SECONDS
+            for slot in self._slots:
+                slot.kill_at(deadline)
         if wait:
             for thread in self._threads:
                 thread.join()
@@ -88,11 +107,14 @@ class _Slot:
         self.lock = threading.Lock()
         self.process: BaseProcess | None = None
         self.connection: Connection | None = None
+        self.at = ""
+        """What the worker has last said that it is at."""
 
     def work(self, todo: queue.SimpleQueue[tuple[Future[Any], tuple[Any, ...]] | None]) -> None:
         # What a process is born with, it keeps until it says otherwise: Ctrl-C in a terminal reaches the workers too,
-        # and must not find one that is not ready for it.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        # and must not find one that is not ready for it. To start its tracker, multiprocessing would unblock signals.
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {*LEFT_TO_PARENT, INTERRUPT})
         with contextlib.suppress(WorkerDied):
             self._ensure_process()
         while (item := todo.get()) is not None:
@@ -109,27 +131,24 @@ class _Slot:
     def _call(self, call: tuple[Any, ...]) -> Any:
         process, connection = self._ensure_process()
         try:
+            self.at = ""
             connection.send(call)
-            patience = STOP_SECONDS
             while True:
-                ready = wait([connection, process.sentinel], timeout=1)
-                if not ready:
-                    patience -= self.cancelled.is_set()
-                    if patience < 0:
-                        process.kill()
                 # What it said before it ended is still to be read.
-                elif connection in ready:
-                    kind, value = connection.recv()
-                    if kind == "result":
-                        return value
-                    if kind == "error":
-                        raise value
-                    if self.tell is not None:
-                        self.tell(self.number, value)
-                else:
+                if connection not in wait([connection, process.sentinel]):
                     raise EOFError
+                kind, value = connection.recv()
+                if kind == "result":
+                    return value
+                if kind == "error":
+                    raise value
+                if kind == "at":
+                    self.at = value
+                elif self.tell is not None:
+                    self.tell(self.number, value)
         except (EOFError, ConnectionError):
-            raise WorkerDied(self._bury(process)) from None
+            why, code = self._bury(process)
+            raise WorkerDied(why, self.at if code == -signal.SIGPROF else "") from None
 
     def _ensure_process(self) -> tuple[BaseProcess, Connection]:
         with self.lock:
@@ -142,19 +161,28 @@ class _Slot:
                 theirs.close()
             return self.process, self.connection
 
-    def _bury(self, process: BaseProcess) -> str:
+    def _bury(self, process: BaseProcess) -> tuple[str, int | None]:
         process.join(STOP_SECONDS)
         code = process.exitcode
         with self.lock:
             if self.connection is not None:
                 self.connection.close()
             self.process = self.connection = None
-        return f"killed by {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit status {code}"
+        killed = code is not None and code < 0
+        return f"killed by {signal.Signals(-code).name}" if code and killed else f"exit status {code}", code
 
     def interrupt(self) -> None:
         with self.lock:
-            if self.process is not None:
-                self.process.terminate()
+            process = self.process
+            # Where it has ended without anybody knowing, its number is not yet another's.
+            if process is not None and process.pid is not None and process.exitcode is None:
+                os.kill(process.pid, INTERRUPT)
+
+    def kill_at(self, deadline: float) -> None:
+        """Wait until it has ended, and kill it where it has not by then."""
+        process = self.process
+        if process is not None and not wait([process.sentinel], max(0.0, deadline - time.monotonic())):
+            process.kill()
 
     def _stop(self) -> None:
         with self.lock:
@@ -180,6 +208,17 @@ def tell(what: str) -> None:
         _connection.send(("tell", what))
 
 
+def at(what: str) -> None:
+    """Let those who started this worker know what may not come to its end: see WorkerDied."""
+    if _connection is not None:
+        _connection.send(("at", what))
+
+
+def is_worker() -> bool:
+    """Whether this process is a worker, in whose place another is started where it ends."""
+    return _connection is not None
+
+
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 """A worker is one of several: threads of the numerical libraries would only wait for each other, and busily."""
 
@@ -187,10 +226,14 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 def _serve(connection: Connection, start: Callable[[], object] | None) -> None:
     global _connection
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    # Also while a call into a library holds up all of Python: then `_end_with_parent` could do nothing.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     # A handler of its own, for a signal that is ignored would be ignored by all that is started from here.
-    signal.signal(signal.SIGINT, lambda number, frame: None)
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    for number in LEFT_TO_PARENT:
+        signal.signal(number, lambda number, frame: None)
+    keep_quiet_where_lost()
+    signal.signal(INTERRUPT, _interrupt)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*LEFT_TO_PARENT, INTERRUPT})
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _connection = connection
     # The end of it all: what was begun is put in order by whoever began it, and by multiprocessing's finalizers.
@@ -208,6 +251,17 @@ def _serve(connection: Connection, start: Callable[[], object] | None) -> None:
 
 def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
+
+
+def keep_quiet_where_lost() -> None:
+    """No traceback of a KeyboardInterrupt that Python drops, in a destructor or at a fork: time sees to the end."""
+    before = sys.unraisablehook
+
+    def hook(unraisable: sys.UnraisableHookArgs) -> None:
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+            before(unraisable)
+
+    sys.unraisablehook = hook
 
 
 def _end_with_parent() -> None:

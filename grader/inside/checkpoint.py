@@ -15,15 +15,22 @@ import signal
 import socket
 import sys
 import time
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from grader.inside import frames
+from grader.inside import forks, frames
 from grader.inside.operations import Operations, State, seed_libraries
+from grader.inside.pools import Survey
 from grader.inside.sink import Sink
+
+if not TYPE_CHECKING:
+    modules = (fcntl, os, resource, select, signal, socket, time)
+    fcntl, os, resource, select, signal, socket, time = map(forks.unpatched, modules)
 
 PROBE_LISTEN_BACKLOG = 8
 HELLO_SECONDS = 10.0
 """Wall time for the first message of a connection; it is sent with it."""
+TRIAL_SECONDS = 5.0
+"""Wall time for a fork that only ends again."""
 
 
 def listen(path: str) -> socket.socket:
@@ -34,22 +41,55 @@ def listen(path: str) -> socket.socket:
         return socket.socket(fileno=fcntl.fcntl(listener.fileno(), fcntl.F_DUPFD_CLOEXEC, 3))
 
 
-def fork_checkpoint(state: State, path: str, answer: str = "", connection: socket.socket | None = None) -> int:
+def fork_checkpoint(
+    state: State,
+    path: str,
+    answer: str = "",
+    connection: socket.socket | None = None,
+    pools: Survey | None = None,
+) -> int:
     """Fork a checkpoint of `state` that listens at `path`; returns its process number, in the caller only.
 
-    It has the calls recorded for `answer`. `connection` is the caller's own, which the checkpoint must not hold open.
+    It has the calls recorded for `answer`, and the pools that its probes make anew. `connection` is the caller's own,
+    which the checkpoint must not hold open. Raises OSError.
     """
-    with listen(path) as listener:
-        pid = os.fork()
+    with forks.reserve(), listen(path) as listener:
+        pid = forks.fork()
         if pid == 0:
-            _be_checkpoint(state, answer, listener, connection)
+            _be_checkpoint(state, answer, listener, connection, pools)
     return pid
 
 
-def _be_checkpoint(state: State, answer: str, listener: socket.socket, connection: socket.socket | None) -> NoReturn:
+def try_to_fork() -> None:
+    """Raises OSError where no checkpoint could be made now."""
+    with forks.reserve():
+        pid = forks.fork()
+        if pid == 0:
+            os._exit(0)
+    process = os.pidfd_open(pid)
+    poller = select.poll()
+    poller.register(process, select.POLLIN)
+    ended = poller.poll(TRIAL_SECONDS * 1000)
+    os.close(process)
+    if not ended:
+        os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    if not ended:
+        raise OSError("what is forked does not go on")
+
+
+def _be_checkpoint(
+    state: State,
+    answer: str,
+    listener: socket.socket,
+    connection: socket.socket | None,
+    pools: Survey | None,
+) -> NoReturn:
     try:
         if connection is not None:
             connection.close()
+        if pools is not None:
+            state.pools = pools
         state.keep_recorded(answer)
         quiet(state)
         serve(state, listener)
@@ -86,7 +126,7 @@ def serve(state: State, listener: socket.socket) -> NoReturn:
     while True:
         for descriptor, _ in poller.poll():
             if descriptor == listener.fileno():
-                connection, _ = listener.accept()
+                connection = _accept(listener)
                 hello = _first_message(connection)
                 if hello is None:
                     connection.close()
@@ -95,7 +135,7 @@ def serve(state: State, listener: socket.socket) -> NoReturn:
                     _end_probes(probes)
                     _run_probe(state, listener, connection, {}, hello)
                 try:
-                    pid = os.fork()
+                    pid = forks.fork()
                 except OSError as error:
                     _close_with(connection, ["no probe", str(error)])
                     continue
@@ -110,6 +150,12 @@ def serve(state: State, listener: socket.socket) -> NoReturn:
                 os.close(descriptor)
                 _, status, usage = os.wait4(pid, 0)
                 _close_with(connection, ["died", os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime])
+
+
+def _accept(listener: socket.socket) -> socket.socket:
+    """As `accept`, which would look for the class in its module again: a notebook may have another there."""
+    descriptor, _ = listener._accept()  # type: ignore[attr-defined]
+    return socket.socket(fileno=descriptor)
 
 
 def _first_message(connection: socket.socket) -> dict[str, Any] | None:
@@ -183,6 +229,9 @@ class Probe(Operations):
         if hard == resource.RLIM_INFINITY or hard > cpu_seconds + 2:
             hard = cpu_seconds + 2
         resource.setrlimit(resource.RLIMIT_CPU, (min(cpu_seconds, hard), hard))
+        forks.give_back()
+        if self.state.pools is not None:
+            self.state.pools.restart()
         seed_libraries(seed)
         if "matplotlib.pyplot" in sys.modules:
             # The notebook's backend would send every figure to the front end.

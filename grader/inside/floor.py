@@ -19,18 +19,20 @@ import struct
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 from grader.inside import frames, landlock, processes, syscalls
-from grader.inside.zygote import Zygote, become, empty, live, set_dumpable, shield
+from grader.inside.zygote import SHARED_MEMORY, Zygote, become, empty, live, nature, set_dumpable, shield
 
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 CAPABILITY_VERSION = 0x20080522
-SHARED_MEMORY = "/dev/shm"
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 SWEEP_SECONDS = 60.0
+BLOCK = 512
+"""Bytes, which the size of a file on its disk is counted in."""
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -109,8 +111,7 @@ class FloorZygote(Zygote):
         self.level = "process" if self.ruleset is None else "landlock"
         self.protected = [(pid, _group(pid)) for pid in processes.ancestors()]
 
-    def confine(self) -> None:
-        super().confine()
+    def give_up(self) -> None:
         if self.ruleset is not None:
             # Once more: what is in the domain of the zygote itself could trace it, and send it signals.
             landlock.restrict(self.ruleset)
@@ -134,6 +135,19 @@ class FloorZygote(Zygote):
     def processes(self) -> list[int]:
         return processes.descendants(os.getpid())
 
+    def own_shared_memory(self) -> Iterator[tuple[str, int]]:
+        """The files of this user in shared memory: path and bytes."""
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(SHARED_MEMORY):
+                with contextlib.suppress(OSError):
+                    found = entry.stat(follow_symlinks=False)
+                    if found.st_uid == os.getuid():
+                        yield entry.path, found.st_blocks * BLOCK
+
+    def files_in_memory(self) -> int:
+        """All but shared memory is on a disk; and there, a user's other programs have files as well."""
+        return sum(size for _, size in self.own_shared_memory()) if self.own_user else 0
+
     def do_signal(self, pid: int, number: int) -> None:
         """The number comes from the sandbox, and could be that of any process of the machine."""
         with contextlib.suppress(OSError):
@@ -147,9 +161,13 @@ class FloorZygote(Zygote):
     def kill_all(self) -> None:
         """Raises RuntimeError where something does not end."""
         deadline = time.monotonic() + SWEEP_SECONDS
-        while self.do_spare([], wait=True):
+        while self.do_spare([]):
             if time.monotonic() > deadline:
                 raise RuntimeError("processes of an earlier notebook do not end")
+
+    def traces(self) -> bool:
+        """What the tables of the network list is the machine's, and in here nobody has any."""
+        return nature() != self.nature
 
     def clear_shared(self) -> None:
         """What this user has in shared memory; where that is not this sandbox's alone, it stays.
@@ -157,10 +175,9 @@ class FloorZygote(Zygote):
         System V's, message queues and keys cannot be made in here.
         """
         if self.own_user:
-            for entry in os.scandir(SHARED_MEMORY):
+            for path, _ in self.own_shared_memory():
                 with contextlib.suppress(OSError):
-                    if entry.stat(follow_symlinks=False).st_uid == os.getuid():
-                        os.unlink(entry.path)
+                    os.unlink(path)
 
 
 def _group(pid: int) -> int:

@@ -1,4 +1,4 @@
-"""Messages on a stream socket: a length of four bytes, then that many bytes of MessagePack."""
+"""Messages on a stream socket: a length of four bytes, then that many bytes, most often of MessagePack."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ MAX_FRAME = 80 * 2**20
 """More than any value that may cross (`wire.MAX_BYTES`), with room for what is around it."""
 MAX_FRAME_ITEMS = 100_000
 """Values travel in one piece (`wire.pack`): around them there is little."""
+MAX_ENTRIES = 1_000
+"""Of one map: its keys may be chosen so that each collides with all before it."""
 SMALL = 2**20
 """MessagePack of up to this size is decoded as it comes: it can become some 64 times larger."""
 
@@ -24,7 +26,11 @@ class ConnectionLost(Exception):
 
 def send(connection: socket.socket, message: Any) -> None:
     """Send one message; raises ConnectionLost, or TimeoutError where the socket has a timeout."""
-    body = msgspec.msgpack.encode(message)
+    send_body(connection, msgspec.msgpack.encode(message))
+
+
+def send_body(connection: socket.socket, body: bytes) -> None:
+    """Send bytes as one message; raises what `send` raises."""
     try:
         connection.sendall(HEADER.pack(len(body)) + body)
     except TimeoutError:
@@ -38,16 +44,21 @@ def receive(connection: socket.socket, deadline: float | None = None) -> Any:
 
     `deadline` is a time of `time.monotonic()`. A timeout of the socket would be for each piece of the message.
     """
-    (size,) = HEADER.unpack(_exactly(connection, HEADER.size, deadline))
-    if size > MAX_FRAME:
-        raise ConnectionLost(f"a message of {size:,} bytes")
-    body = _exactly(connection, size, deadline)
+    body = receive_body(connection, deadline, MAX_FRAME)
     try:
-        if has_too_many_items(body, MAX_FRAME_ITEMS):
+        if has_too_many_items(body, MAX_FRAME_ITEMS) or has_large_map(body, MAX_ENTRIES):
             raise ConnectionLost("a message of too many items")
         return msgspec.msgpack.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConnectionLost(f"no message: {error}") from None
+
+
+def receive_body(connection: socket.socket, deadline: float | None = None, most: int = 2**32) -> bytes:
+    """Receive the bytes of one message, not decoded; raises what `receive` raises, also for more than `most`."""
+    (size,) = HEADER.unpack(_exactly(connection, HEADER.size, deadline))
+    if size > most:
+        raise ConnectionLost(f"a message of {size:,} bytes")
+    return _exactly(connection, size, deadline)
 
 
 def _exactly(connection: socket.socket, size: int, deadline: float | None) -> bytes:
@@ -82,6 +93,20 @@ def has_too_many_items(data: bytes, limit: int) -> bool:
         items += 1
         if items > limit:
             return True
+        position += _item_size(data, position)
+    return False
+
+
+def has_large_map(data: bytes, limit: int) -> bool:
+    """Whether this MessagePack holds a map of more than `limit` entries, and of more than 15, without decoding it."""
+    if b"\xde" not in data and b"\xdf" not in data:
+        return False
+    position, end = 0, len(data)
+    while position < end:
+        if data[position] in (0xDE, 0xDF):
+            size = 2 if data[position] == 0xDE else 4
+            if int.from_bytes(data[position + 1 : position + 1 + size], "big") > limit:
+                return True
         position += _item_size(data, position)
     return False
 

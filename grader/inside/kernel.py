@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import logging
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -14,15 +17,21 @@ import zmq
 from ipykernel.iostream import OutStream
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
+from ipykernel.zmqshell import ZMQInteractiveShell
 from jupyter_client.session import extract_header
+from traitlets import Type, observe
 from traitlets.config import Config
 
+from grader.inside import forks, joblib_backend, pools
 from grader.inside.cells import cell_file
-from grader.inside.checkpoint import fork_checkpoint
+from grader.inside.checkpoint import fork_checkpoint, try_to_fork
 from grader.inside.operations import State, seed_libraries
 
 MAX_DISPLAYS = 5000
 """Figures and the like, and changes of them, that one cell can show."""
+MAX_STOPS = 10_000
+"""How often a notebook can stop the loop of its kernel."""
+ENDING = "[this cell asks for the end of its kernel, or for a restart; that is left out]"
 
 
 class CappedStream(OutStream):
@@ -53,36 +62,93 @@ class CappedStream(OutStream):
         return len(string)
 
 
-class GradedKernel(IPythonKernel):
-    """Answers two more requests, both carried out between cells, on the main thread."""
+class GradedShell(ZMQInteractiveShell):
+    """Goes on when a cell asks for the end: Jupyter's own means end a kernel a moment later, in the middle of another
+    cell, which would get the blame."""
 
+    endings = 0
+    """How often that was asked."""
+
+    def leave_out(self) -> None:
+        self.endings += 1
+        print(ENDING, file=sys.stderr)
+
+    def ask_exit(self) -> None:
+        self.leave_out()
+
+    @observe("exit_now")  # type: ignore[untyped-decorator]
+    def _update_exit_now(self, change: Any) -> None:
+        if change["new"]:
+            self.exit_now = False
+            self.leave_out()
+
+
+class GradedKernel(IPythonKernel):
+    """Answers three more requests, all carried out between cells, on the main thread."""
+
+    shell_class = Type(GradedShell)
     display_bytes = 1 << 23
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.state = State(self.shell.user_ns, self.shell)
+        self.own_threads: set[int] = set()
+        """Those that there were before the first cell."""
         self.shell_handlers["checkpoint_request"] = self.checkpoint_request
+        self.shell_handlers["trial_request"] = self.trial_request
         self.shell_handlers["record_request"] = self.record_request
-        # `exit()` would end the kernel a moment after its cell, and take a later cell along, which gets the blame. To
-        # set `keepkernel_on_exit` does not help: IPython's `exit` sets it back.
-        self.shell.ask_exit = lambda: None
         self.shell.compile.get_code_name = lambda raw, transformed, number: cell_file(raw)
         self.session.send = BoundedSend(self.session.send, self.display_bytes)
+
+    async def do_execute(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """As ever, and say whether the cell asked for the kernel's end, and what runs beside its main thread now."""
+        if not self.own_threads:
+            self.own_threads = pools.threads()
+        before = self.shell.endings
+        # A module that the cell before has written may be younger than the folder's time can tell.
+        importlib.invalidate_caches()
+        reply: dict[str, Any] = await super().do_execute(*args, **kwargs)
+        with contextlib.suppress(Exception):
+            reply["beside"], reply["unknown_threads"] = pools.beside(self.own_threads)
+        return {**reply, "ending": self.shell.endings != before}
+
+    def do_shutdown(self, restart: bool) -> dict[str, Any]:
+        self.shell.leave_out()
+        return {"status": "ok", "restart": restart}
 
     async def checkpoint_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Fork a checkpoint that listens at the path in the request, and stop recording for its answer."""
         answer = parent["content"]["answer"]
+        found = self.survey()
         try:
-            content = {"status": "ok", "pid": fork_checkpoint(self.state, parent["content"]["path"], answer)}
+            pid = fork_checkpoint(self.state, parent["content"]["path"], answer, pools=found)
             self.state.stop_recording(answer)
-        except OSError as error:
-            content = {"status": "error", "why": str(error)}
+            content = {"status": "ok", "pid": pid, "lost": found.lost, "unknown_threads": found.unknown}
+        except Exception as error:
+            # A notebook can have had anything raised at a fork, or at whatever else is done for it.
+            content = {"status": "error", "why": str(error)[:200]}
         self.session.send(stream, "checkpoint_reply", content, parent, ident)
+
+    async def trial_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Say whether a checkpoint could be made here."""
+        try:
+            try_to_fork()
+            content = {"status": "ok"}
+        except Exception as error:
+            content = {"status": "error", "why": str(error)[:200]}
+        self.session.send(stream, "trial_reply", content, parent, ident)
 
     async def record_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Record the calls to some functions until the checkpoint of the same answer."""
         self.state.start_recording(parent["content"]["answer"], parent["content"]["names"])
         self.session.send(stream, "record_reply", {"status": "ok"}, parent, ident)
+
+    def survey(self) -> pools.Survey:
+        try:
+            return pools.survey(self.own_threads)
+        except Exception:
+            # What a notebook has made of its threads and pools is not to cost it the checkpoint.
+            return pools.Survey(unknown=True)
 
 
 class BoundedSend:
@@ -149,10 +215,23 @@ def configuration(output_bytes: int, display_bytes: int) -> Config:
 def run_kernel(connection: dict[str, Any], seed: int, output_bytes: int, display_bytes: int) -> None:
     """Become the kernel with these connection parameters, until killed."""
     seed_libraries(seed)
+    find_modules_in_the_working_folder()
+    joblib_backend.use_when_imported()
+    forks.keep_hooks_apart()
     connection_file = f"{connection['ip']}.json"
     Path(connection_file).write_text(json.dumps(connection))
     IPKernelApp.clear_instance()
     app = KernelApp.instance(config=configuration(output_bytes, display_bytes), connection_file=connection_file)
     app.initialize([])
     app.start()
+    for _ in range(MAX_STOPS):
+        # A cell has stopped the loop. The messages that wait in the sockets are still answered.
+        app.io_loop.start()
     os._exit(0)
+
+
+def find_modules_in_the_working_folder() -> None:
+    """Where Jupyter puts it: after the standard library and before what is installed."""
+    folders = [Path(path).name for path in sys.path]
+    installed = [index for index, name in enumerate(folders) if name in ("site-packages", "dist-packages")]
+    sys.path.insert(min(installed, default=len(folders)), "")

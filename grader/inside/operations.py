@@ -11,11 +11,15 @@ import sys
 import traceback
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from grader.inside import wire
 from grader.inside.cells import PREFIX
 from grader.inside.recording import Recorder, message_of
+
+if TYPE_CHECKING:
+    # Only for Linux, as all that forks; this module is also for a student's own kernel.
+    from grader.inside.pools import Survey
 
 MAX_TEXT = 20_000
 """Characters of a student's error message or traceback that are handed over."""
@@ -28,6 +32,8 @@ class State:
         self.names = names
         self.shell = shell
         self.handles: dict[int, Any] = {}
+        self.pools: Survey | None = None
+        """In a checkpoint: the pools that each of its probes makes anew."""
         self.recorder = Recorder(self.keep)
         self.originals: dict[str, tuple[Any, Any]] = {}
         """Functions whose calls are recorded while cells run: the wrapper and the function."""

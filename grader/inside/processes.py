@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 from collections.abc import Iterable, Iterator
 
@@ -87,3 +88,12 @@ def kill(pids: Iterable[int]) -> None:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
+
+
+def wait_for_end(pid: int, seconds: float) -> None:
+    """Wait, so long at most, for the end of a process that may be another's child. Raises OSError where it is gone."""
+    process = os.pidfd_open(pid)
+    try:
+        select.select([process], [], [], seconds)
+    finally:
+        os.close(process)

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, Protocol, cast
 
 import msgspec
 
-from grader.inside.frames import has_too_many_items
+from grader.inside.frames import has_large_map, has_too_many_items
 
 MAX_BYTES = 64 * 2**20
 MAX_DEPTH = 32
 MAX_ITEMS = 1_000_000
 MAX_PARTS = 5
 """A value is at most so many items of MessagePack."""
+MAX_COLLISIONS = 50
+"""Keys of a dict, or items of a set, that share one hash: each is compared with all before it."""
 MAX_DIGITS = 4_000
 """Below Python's own limit for turning text into int, which hostile digits could otherwise make slow."""
 
@@ -77,7 +80,8 @@ def unpack(data: bytes, find: Callable[[int, str], Any] | None = None) -> Any:
     """
     if len(data) > MAX_BYTES:
         raise WireError(f"an answer of {len(data):,} bytes is too large; the limit is {MAX_BYTES:,}")
-    if has_too_many_items(data, MAX_ITEMS * MAX_PARTS):
+    # What `pack` makes has no maps.
+    if has_too_many_items(data, MAX_ITEMS * MAX_PARTS) or has_large_map(data, 15):
         raise WireError("an answer of too many items")
     try:
         tree = msgspec.msgpack.decode(data)
@@ -219,15 +223,23 @@ class _Unpacker:
         return tuple(self.items_of(content, depth))
 
     def read_set(self, depth: int, content: Any) -> set[Any]:
-        return set(self.items_of(content, depth))
+        return set(self.hashed(self.items_of(content, depth)))
 
     def read_frozenset(self, depth: int, content: Any) -> frozenset[Any]:
-        return frozenset(self.items_of(content, depth))
+        return frozenset(self.hashed(self.items_of(content, depth)))
 
     def read_dict(self, depth: int, content: Any) -> dict[Any, Any]:
         if not isinstance(content, list):
             self.refuse("a dict without items")
-        return {self.value(key, depth + 1): self.value(value, depth + 1) for key, value in content}
+        keys = self.hashed(self.value(key, depth + 1) for key, _ in content)
+        return {key: self.value(value, depth + 1) for key, (_, value) in zip(keys, content, strict=True)}
+
+    def hashed(self, keys: Iterable[Any]) -> list[Any]:
+        """Keys of which few share a hash. Those of numbers and tuples are known to all: a million could be one."""
+        keys = list(keys)
+        if len(keys) > MAX_COLLISIONS and max(Counter(map(hash, keys)).values()) > MAX_COLLISIONS:
+            self.refuse("too many keys of one hash")
+        return keys
 
     def read_int(self, depth: int, digits: Any) -> int:
         if not isinstance(digits, str) or re.fullmatch(rf"-?\d{{1,{MAX_DIGITS}}}", digits, re.ASCII) is None:
@@ -294,11 +306,15 @@ class _Unpacker:
             self.refuse("malformed array")
         if item_size == 0:
             self.refuse("an array of items without a size")
-        count = 1
+        count = spread = 1
         for size in shape:
-            if type(size) is not int or not 0 <= size <= 2**40:
+            if type(size) is not int or not 0 <= size <= MAX_BYTES:
                 self.refuse("malformed shape")
             count *= size
+            spread *= max(size, 1)
+        if count == 0 and spread > MAX_ITEMS:
+            # It takes no byte, but whoever goes through it goes as far as its other dimensions say.
+            self.refuse(f"an empty array of shape {tuple(shape)}")
         if count * item_size != len(content):
             self.refuse(f"{len(content)} bytes for an array of shape {tuple(shape)}")
         return count

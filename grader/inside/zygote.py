@@ -14,17 +14,21 @@ import importlib
 import io
 import itertools
 import os
+import re
 import resource
+import select
 import shutil
 import signal
 import socket
+import stat
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from grader.inside import frames, processes
+from grader.inside import forks, frames, memory, processes, syscalls
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
@@ -32,10 +36,23 @@ IPC_RMID = 0
 MADV_COLLAPSE = 25
 LARGE_PAGE = 2 * 2**20
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
-KEYCTL_CLEAR = 7
+KEYCTL_CLEAR, KEYCTL_INVALIDATE, KEYCTL_GET_PERSISTENT = 7, 21, 22
 KEYRINGS = (-3, -4, -5)
 """The session's and the user's: what is put there outlives the process that did it."""
-SYS_KEYCTL = {"x86_64": 250, "aarch64": 219}
+THIS_PROCESS, THIS_USER = -2, -1
+SHARED_MEMORY = "/dev/shm"
+MFD_CLOEXEC = 1
+NO_CONNECTIONS = {
+    "/proc/net/sockstat": re.compile(rb"^TCP: inuse 0 orphan \d+ tw 0 ", re.MULTILINE),
+    "/proc/net/sockstat6": re.compile(rb"^TCP6: inuse 0$", re.MULTILINE),
+    "/proc/net/ip6_flowlabel": re.compile(rb"\A[^\n]*\n?\Z"),
+}
+"""What these say where no connection is left, nor any label for one. Where there is no such file, there is none."""
+WATCH_SECONDS = 0.2
+WATCH_SHARE = 0.05
+"""Of the time, what looking after the memory may take."""
+DEATH_SECONDS = 0.5
+"""Wall time for the end of a process that was killed, at each look for those that are left."""
 KERNEL_MODULES = (
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",
@@ -204,10 +221,21 @@ class Zygote:
         self.settings = settings
         self.nature = nature()
         self.given = given
+        self.modes = modes_of([*settings["writable"], *given])
         self.ended: dict[int, End] = {}
+        self.kernel = 0
+        self.kept: set[int] = set()
+        """What the trusted side has last said of the processes that are to stay."""
+        self.usage = memory.Usage()
+        self.next_look = 0.0
+        """When the memory is to be looked at; 0: nobody is in here."""
+        self.over_memory = 0.0
+        """When processes were last ended since all together had too much memory, on the clock of `time.monotonic`."""
+        self.reactions = ignore_signals()
 
     def obey(self) -> NoReturn:
         while True:
+            self.wait()
             request = frames.receive(self.control)
             operation = getattr(self, f"do_{request.pop('do')}")
             self.reap()
@@ -216,6 +244,42 @@ class Zygote:
             except Exception as error:
                 reply = {"error": f"{type(error).__name__}: {error}", "detail": traceback.format_exc()}
             frames.send(self.control, reply)
+
+    def wait(self) -> None:
+        """Wait for a request, and see meanwhile that there is no more memory in use than may be."""
+        while True:
+            now = time.monotonic()
+            if self.next_look and now >= self.next_look:
+                self.next_look = now + WATCH_SECONDS
+                self.limit_memory()
+                took = time.monotonic() - now
+                if self.next_look:
+                    self.next_look = max(self.next_look, now + took / WATCH_SHARE)
+            timeout = max(0.0, self.next_look - now) if self.next_look else None
+            if select.select([self.control], [], [], timeout)[0]:
+                return
+
+    def limit_memory(self) -> None:
+        """End those who are to blame where all processes and files in here take more memory than they may.
+
+        That is the kernel, with all that it has started; where there is none any more, a probe. A checkpoint has what
+        it was made with, so it comes last: in the end it can be one that answers by itself.
+        """
+        pids, limit = self.processes(), self.settings["total_memory_bytes"]
+        if not pids:
+            self.next_look = 0.0
+            return
+        if self.usage.measure(pids, self.files_in_memory(), limit) <= limit:
+            return
+        blamed = [pid for pid in pids if pid == self.kernel or pid not in self.kept]
+        if not blamed:
+            blamed = [self.usage.largest(pids)]
+        self.over_memory = time.monotonic()
+        processes.kill(blamed)
+
+    def files_in_memory(self) -> int:
+        """Bytes of files that are held in memory."""
+        return memory.of_file_systems(self.settings["writable"])
 
     def reap(self) -> None:
         """Collect every dead child, orphans included: all of them are children of PID 1 in the end."""
@@ -238,9 +302,6 @@ class Zygote:
 
     def do_kernel(self, connection: dict[str, Any], seed: int) -> int:
         """Fork a kernel; returns its process number, as seen in here."""
-        if nature() != self.nature:
-            # Any process of the same user may do that to PID 1, and every later kernel would inherit it.
-            raise RuntimeError("an earlier notebook has changed the limits or the priority of the sandbox")
         pid = os.fork()
         if pid == 0:
             try:
@@ -254,27 +315,40 @@ class Zygote:
             finally:
                 os._exit(71)
         self.ended.pop(pid, None)
+        self.kernel, self.next_look = pid, time.monotonic()
         return pid
 
     def confine(self) -> None:
         """Limits that hold for the kernel and all that it forks; hard ones, so no way back."""
         os.setsid()
         set_dumpable(True)
+        for number, reaction in self.reactions.items():
+            signal.signal(number, reaction)
+        os.memfd_create = memory_file
         limits = {
             resource.RLIMIT_AS: self.settings["memory_bytes"],
-            resource.RLIMIT_NPROC: self.process_limit(),
             resource.RLIMIT_FSIZE: self.settings["disk_bytes"],
             resource.RLIMIT_CORE: 0,
             resource.RLIMIT_MEMLOCK: 0,
             resource.RLIMIT_MSGQUEUE: 0,
-            resource.RLIMIT_NOFILE: 1024,
         }
         for limit, value in limits.items():
             resource.setrlimit(limit, (value, value))
+        for limit, value in {resource.RLIMIT_NPROC: self.process_limit(), resource.RLIMIT_NOFILE: 1024}.items():
+            most = resource.getrlimit(limit)[1]
+            reserved = value + forks.RESERVED[limit]
+            hard = reserved if most == resource.RLIM_INFINITY else min(reserved, most)
+            resource.setrlimit(limit, (min(value, hard), hard))
         os.chdir(self.settings["home"])
         null = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
+        self.give_up()
+
+    def give_up(self) -> None:
+        """Do without the system calls that no notebook needs. Raises RuntimeError where these should go, and do not."""
+        if not syscalls.restrict_in_namespaces(os.getppid()) and os.uname().machine in syscalls.MACHINES:
+            raise RuntimeError("system calls cannot be filtered")
 
     def process_limit(self) -> int:
         """How many processes its user may have: nobody but this sandbox is that user, in here."""
@@ -294,23 +368,35 @@ class Zygote:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
-    def do_cpu_seconds(self) -> dict[int, float]:
-        """CPU time of each process in here, with that of its dead children."""
+    def do_over_memory(self, since: float) -> bool:
+        """Whether a process of this notebook was ended, after this time, since there was too much memory in use."""
+        return self.over_memory > since
+
+    def do_cpu_seconds(self, kept: Iterable[int] = ()) -> dict[int, float]:
+        """CPU time of each process in here, with that of its dead children. `kept`: those that are to stay."""
+        self.kept = set(kept)
         seconds = {}
         for pid in self.processes():
             with contextlib.suppress(OSError, ValueError):
                 seconds[pid] = sum(processes.cpu_ticks(pid)) / CLOCK_TICKS
         return seconds
 
-    def do_spare(self, pids: list[int], wait: bool) -> int:
-        """Kill all but these; returns how many are left over: with `wait`, 0 unless they fork faster than they die."""
+    def do_spare(self, pids: list[int], dying: int = 0) -> int:
+        """Kill all but these; returns how many are left over: 0 unless they fork faster than they die.
+
+        Where there are no more to kill than `dying`, it does not wait for their end: 0 is not what is left then.
+        """
+        self.kept = set(pids)
         wanted = {1, os.getpid(), *pids}
-        for _ in range(200):
+        for tries in range(200):
             others = [pid for pid in self.processes() if pid not in wanted]
             if not others:
+                # Those whose parent died after them are ours to collect only now; until then, they count.
+                self.reap()
                 return 0
             processes.kill(others)
-            if not wait:
+            # Later, the few that are left can be the parents of many that are dead, and not yet ours to collect.
+            if not tries and len(others) <= dying:
                 break
             self.reap_killed(others)
         return len(others)
@@ -318,22 +404,45 @@ class Zygote:
     def reap_killed(self, pids: list[int]) -> None:
         for pid in pids:
             with contextlib.suppress(OSError):
-                self.collect(pid)
+                try:
+                    self.collect(pid)
+                except ChildProcessError:
+                    # A child of another: its own children are ours only when it has ended.
+                    processes.wait_for_end(pid, DEATH_SECONDS)
 
     def processes(self) -> list[int]:
         """Everything alive in here but PID 1."""
         return [pid for pid in processes.numbers() if pid != 1 and not processes.is_dead(pid)]
 
-    def do_sweep(self) -> None:
-        """Kill everything else in here, collect it, and empty what can be written: as if nobody had been here."""
+    def do_sweep(self) -> bool:
+        """Kill everything else in here, collect it, and empty what can be written: as if nobody had been here.
+
+        False where something is left all the same, and this sandbox is fit for nobody any more.
+        """
         self.kill_all()
         with contextlib.suppress(ChildProcessError):
             while True:
                 os.waitpid(-1, 0)
         self.ended.clear()
+        self.kept.clear()
+        self.over_memory = 0.0
+        self.usage = memory.Usage()
+        self.kernel, self.next_look = 0, 0.0
         for folder in self.settings["writable"]:
             empty(folder, self.given)
+        for folder, mode in self.modes.items():
+            plain(folder, mode)
         self.clear_shared()
+        return not self.traces()
+
+    def traces(self) -> bool:
+        """Whether something is left of earlier notebooks that cannot be put back from here.
+
+        Any process of the same user can change the limits of PID 1, and every later kernel would inherit them. The
+        ends of a connection are listed, with numbers of one's choice, for a minute after everybody has closed them.
+        """
+        left = [path for folder in self.settings["writable"] for path in given_paths(folder) if path not in self.given]
+        return bool(left) or nature() != self.nature or has_connections()
 
     def kill_all(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -343,6 +452,27 @@ class Zygote:
         """Remove what outlives the processes that made it, and is in no folder."""
         remove_shared_memory()
         clear_keyrings()
+
+
+def ignore_signals() -> dict[int, Any]:
+    """Let no signal do anything to this process; returns what they did before, for those that it forks.
+
+    Of a PID 1, Linux keeps all signals away but those that it has a handler for; and Python has one for interrupts.
+    """
+    reactions = {}
+    # Children of whom nobody wants to hear would be gone before they are waited for.
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}:
+        reaction = signal.getsignal(number)
+        reactions[int(number)] = signal.SIG_DFL if reaction is None else reaction
+        signal.signal(number, signal.SIG_IGN)
+    return reactions
+
+
+def memory_file(name: str, flags: int = MFD_CLOEXEC) -> int:
+    """`os.memfd_create` for a notebook: a file in shared memory that has no name, and counts as all others there."""
+    descriptor = os.open(SHARED_MEMORY, os.O_TMPFILE | os.O_RDWR, 0o600)
+    os.set_inheritable(descriptor, not flags & MFD_CLOEXEC)
+    return descriptor
 
 
 def nature() -> list[Any]:
@@ -367,10 +497,21 @@ def remove_shared_memory() -> None:
 
 
 def clear_keyrings() -> None:
-    number = SYS_KEYCTL.get(os.uname().machine)
-    if number is not None:
-        for keyring in KEYRINGS:
-            libc.syscall(number, KEYCTL_CLEAR, keyring)
+    """Empty the keyrings that outlive a process, that of the user which outlives its last one as well.
+
+    No notebook comes by a keyring: this is for the day when one does.
+    """
+    machine = syscalls.MACHINES.get(os.uname().machine)
+    if machine is None:
+        return
+    keyctl = syscalls.CALLS["keyctl"][machine[0]]
+    for keyring in KEYRINGS:
+        libc.syscall(keyctl, KEYCTL_CLEAR, keyring)
+    persistent = libc.syscall(keyctl, KEYCTL_GET_PERSISTENT, THIS_USER, THIS_PROCESS)
+    if persistent > 0:
+        # What asks for it makes it.
+        libc.syscall(keyctl, KEYCTL_CLEAR, persistent)
+        libc.syscall(keyctl, KEYCTL_INVALIDATE, persistent)
 
 
 def given_paths(folder: str) -> list[str]:
@@ -381,6 +522,35 @@ def given_paths(folder: str) -> list[str]:
         if entry.is_dir(follow_symlinks=False) and not os.path.ismount(entry.path):
             paths += given_paths(entry.path)
     return paths
+
+
+def modes_of(paths: Iterable[str]) -> dict[str, int]:
+    """Of those that are folders of the sandbox: other than what is mounted below them, code can change these."""
+    return {path: stat.S_IMODE(os.stat(path).st_mode) for path in paths if _is_own_folder(path)}
+
+
+def _is_own_folder(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path) and os.access(path, os.W_OK)
+
+
+def plain(folder: str, mode: int) -> None:
+    """Take from a folder itself what code can leave with it: attributes, rules for access, a mode."""
+    for attribute in os.listxattr(folder):
+        with contextlib.suppress(OSError):
+            os.removexattr(folder, attribute)
+    with contextlib.suppress(PermissionError):
+        # Last: a rule for access that goes leaves its mark on the mode.
+        os.chmod(folder, mode)
+        os.utime(folder, (0, 0))
+
+
+def has_connections() -> bool:
+    """Whether the network knows of connections, open or closed. Their numbers are kept for a minute after that."""
+    for path, none in NO_CONNECTIONS.items():
+        with contextlib.suppress(OSError), open(path, "rb") as file:
+            if not none.search(file.read()):
+                return True
+    return False
 
 
 def empty(folder: str, given: set[str]) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from grader.assignment.assignment import Assignment, shown
+from grader.assignment.assignment import Assignment
+from grader.faults import shown
 from grader.marks import scorefile
 from grader.marks.decisions import decide
-from grader.marks.markable import Markable, find_markable
+from grader.marks.markable import Markable, answers_of, find_markable, is_made_from, place_of
 from grader.marks.scorefile import MAX_BYTES, Lines, ScoreFile, ScoreFileError
 from grader.report.store import REPORT, RESULT, rewrite
 from grader.results.journal import FILE, locked, merged, read_changes, write_changes
@@ -63,12 +64,19 @@ def apply(
     score_files = _read_all(paths, unbound, applied.faults)
     with locked(output):
         markable = find_markable(assignment, output)
+        answers = answers_of(markable.results.values())
         to_write: list[SubmissionResult] = []
         journals: dict[str, list[Change]] = {}
         for file in score_files:
             where, result = shown(file.path), markable.results.get(file.submission)
             if result is None or result.status != "graded":
                 applied.faults += _not_there(file, result, markable, output)
+                continue
+            if not is_made_from(file.content, result, place_of(output, result), answers):
+                applied.faults.append(
+                    f"{where}: it is not certain that it was made for this {file.submission}: another was called so, "
+                    "or all its answers have changed; make a new file with `grader marks template`"
+                )
                 continue
             folder = output / result.submission
             journal = read_changes(folder)

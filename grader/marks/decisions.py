@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from grader.marks.scorefile import (
     Entered,
     Lines,
@@ -15,6 +17,7 @@ from grader.marks.scorefile import (
     shown_id,
     tidied,
 )
+from grader.results.journal import is_about
 from grader.results.results import Change, QuestionResult, SubmissionResult, format_points
 
 
@@ -90,6 +93,10 @@ def decide(
     when: ISO 8601, UTC, to the second.
     """
     who = " ".join(file.marked_by.split()) or who
+    # Places in the journal count: a file says how long it was.
+    journal = [
+        change if is_about(change, result) else msgspec.structs.replace(change, question="") for change in journal
+    ]
     questions = {question.id: question for question in result.questions}
     decided = Decided([], [], [])
     for id in dict.fromkeys([*file.points, *file.reasons, *file.comments]):
@@ -102,7 +109,7 @@ def decide(
             if not any(entry.entered):
                 decided.notes.extend(f"{where}{shown_id(id)}: {note}" for note in _notes(entry))
             elif (change := _change(entry, when)) is not None:
-                decided.changes.append(change)
+                decided.changes.append(msgspec.structs.replace(change, submission=result.submission))
         except _Fault as fault:
             decided.faults.append(f"{where}{shown_id(id)}: {fault}")
     if others := list(_about_another_answer(file, decided.changes)):

@@ -59,6 +59,8 @@ class MadeFrom(msgspec.Struct, kw_only=True, frozen=True):
     changes: int
     """How many decisions about the submission there were."""
     questions: dict[str, Origin]
+    place: str = ""
+    """`brief` digest of where the submission was handed in; empty where that was not known."""
 
 
 class ScoreFile(msgspec.Struct, kw_only=True):
@@ -175,6 +177,8 @@ def _texts(texts: Mapping[str, str]) -> Iterator[str]:
 
 def _origins(origin: MadeFrom) -> Iterator[str]:
     yield from _entry("submission", origin.submission, INDENT)
+    if origin.place:
+        yield f"{INDENT}place: {origin.place}"
     yield f"{INDENT}changes: {origin.changes}"
     for id, question in origin.questions.items():
         points = "" if question.points is None else format_points(question.points)
@@ -387,8 +391,15 @@ class _Reader:
                 questions[f"{match[1]}.{match[2]}"] = origin
             else:
                 head[key.value] = ""
-        if head.keys() == {"submission", "changes"} and re.fullmatch("[0-9]{1,9}", head["changes"]):
-            return MadeFrom(submission=head["submission"], changes=int(head["changes"]), questions=questions)
+        place = head.pop("place", "")
+        if (
+            head.keys() == {"submission", "changes"}
+            and re.fullmatch("[0-9]{1,9}", head["changes"])
+            and re.fullmatch("[0-9a-f]{0,12}", place)
+        ):
+            return MadeFrom(
+                submission=head["submission"], changes=int(head["changes"]), questions=questions, place=place
+            )
         if len(self.faults) == faults:
             self.fault(node, "the part `Made from` has been changed; make the file anew, and copy the marks into it")
         return None

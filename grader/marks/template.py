@@ -13,14 +13,14 @@ import msgspec
 from grader.assignment.assignment import Assignment
 from grader.marks import scorefile
 from grader.marks.decisions import automatic_range
-from grader.marks.markable import find_markable
+from grader.marks.markable import find_markable, place_of
 from grader.marks.scorefile import MAX_BYTES, MadeFrom, Origin, ScoreFile, ScoreFileError, brief, digest_of_text
 from grader.report.answers import cell_ranges
 from grader.report.store import read_notebook
 from grader.report.text import clean, excerpt, joined
 from grader.results.classlist import SiteError, read_class_list
 from grader.results.journal import read_changes
-from grader.results.results import QuestionResult, SubmissionResult, format_points, write_atomically
+from grader.results.results import QuestionResult, SubmissionResult, format_points, told, write_atomically
 
 SUFFIX = ".yaml"
 MAX_NAME_BYTES = 240
@@ -66,7 +66,15 @@ def template(assignment: Assignment, output: Path, folder: Path, *, force: bool 
             continue
         notebook = read_notebook(output, result.submission)
         write_atomically(
-            path, blank(assignment, result, len(read_changes(output / result.submission)), names, notebook)
+            path,
+            blank(
+                assignment,
+                result,
+                len(read_changes(output / result.submission)),
+                names,
+                notebook,
+                place_of(output, result),
+            ),
         )
         made.written.append(path)
     return made
@@ -95,9 +103,17 @@ def _is_filled_in(path: Path, names: str) -> bool:
 
 
 def blank(
-    assignment: Assignment, result: SubmissionResult, changes: int, names: str, notebook: Mapping[str, Any] | None
+    assignment: Assignment,
+    result: SubmissionResult,
+    changes: int,
+    names: str,
+    notebook: Mapping[str, Any] | None,
+    place: str = "",
 ) -> str:
-    """A score file as it stands before anybody marks. `changes`: the number of decisions in the journal."""
+    """A score file as it stands before anybody marks. `changes`: the number of decisions in the journal.
+
+    place: as `place_of` says.
+    """
     questions = result.questions
     points = {question.id: None if question.status == "review" else question.points for question in questions}
     last = {question.id: question.changes[-1] for question in questions if question.status == "marked"}
@@ -114,6 +130,7 @@ def blank(
         made_from=MadeFrom(
             submission=result.submission,
             changes=changes,
+            place=place,
             questions={
                 question.id: Origin(
                     answer=brief(question.answer),
@@ -137,20 +154,28 @@ def _comment(question: QuestionResult) -> str:
     """For the student: what a person said, or else what the checks said where points were lost."""
     if question.status == "marked":
         return question.changes[-1].comment
-    lost = [check for check in question.checks if check.points is not None and check.points < check.max_points]
+    lost = [told(check) for check in question.checks if check.points is not None and check.points < check.max_points]
     texts = [f"{check.title}\n{check.message}".strip() for check in lost]
     return scorefile.tidied("\n\n".join(clean(excerpt(text, MESSAGE_CHARACTERS).text) for text in texts))
 
 
 def _remark(question: QuestionResult, cells: Sequence[Mapping[str, Any]] | None) -> str:
     """What stands above a question that needs a person; empty for others. cells: None leaves the answer out."""
-    if question.kind == "code" and question.status not in ("review", "marked"):
+    kept_back = [check for check in question.checks if check.message and told(check).message != check.message]
+    if question.kind == "code" and question.status not in ("review", "marked") and not kept_back:
         return ""
-    lines = [f"{scorefile.shown_id(question.id)}: {question.title}", _state(question)]
+    lines = [f"{scorefile.shown_id(question.id)}: {question.title}"]
+    if question.kind == "text" or question.status in ("review", "marked"):
+        lines.append(_state(question))
     if question.status == "review":
         lines += [
-            f"{check.title}: {check.message or 'no message'}" for check in question.checks if check.points is None
+            f"{check.title}: {check.for_staff or 'no message'}" for check in question.checks if check.points is None
         ]
+    lines += [
+        f"Not told to the student: {check.title}: {excerpt(check.message, MESSAGE_CHARACTERS).text}"
+        for check in kept_back
+        if check.points is not None
+    ]
     if question.kind == "text":
         if question.criteria:
             lines += ["Criteria:", *(f"  {line}" for line in question.criteria.strip().splitlines())]

@@ -14,6 +14,7 @@ NESTING = 100
 IMAGE_BYTES = 8 * 2**20
 SVG_BYTES = 2**20
 IMAGE_PIXELS = 50_000_000
+IMAGE_SIDE = 20_000
 
 # One cell, one answer.
 OUTPUTS = 40
@@ -40,11 +41,13 @@ OUTPUTS_OPEN = 6
 class Budget:
     """What is left for one page. A large piece is refused; a small one that comes later may still fit."""
 
-    def __init__(self, parsed: int = 250_000, plain: int = 4_000_000, images: int = 32 * 2**20) -> None:
-        """parsed, plain: characters; images: bytes, as they stand in the page."""
-        self._left = {"parsed": parsed, "plain": plain, "images": images}
+    def __init__(
+        self, parsed: int = 250_000, plain: int = 4_000_000, images: int = 32 * 2**20, pixels: int = 200_000_000
+    ) -> None:
+        """parsed, plain: characters; images: bytes, as they stand in the page; pixels: as they are unpacked."""
+        self._left = {"parsed": parsed, "plain": plain, "images": images, "pixels": pixels}
 
-    def spend(self, kind: Literal["parsed", "plain", "images"], amount: int) -> bool:
+    def spend(self, kind: Literal["parsed", "plain", "images", "pixels"], amount: int) -> bool:
         if amount > self._left[kind]:
             return False
         self._left[kind] -= amount

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from grader.assignment.assignment import Assignment, Question
+from grader.report.alarms import alarms
 from grader.report.budget import CHECKS_LISTED, MESSAGES_LISTED, NAMES_LISTED
 from grader.report.class_statistics import (
     Bin,
@@ -104,6 +105,7 @@ def render_index(assignment: Assignment, results: Sequence[SubmissionResult]) ->
         assignment=assignment,
         results=results,
         graded=graded,
+        alarms=alarms(results),
         most=assignment.max_points,
         code_most=sum(question.points for question in assignment.questions if question.kind == "code"),
         plots=_plots(graded),

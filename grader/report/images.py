@@ -5,19 +5,33 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
-from typing import Any
-from xml.parsers import expat
 
-from grader.report.budget import IMAGE_BYTES, IMAGE_PIXELS, NESTING, SVG_BYTES
+from grader.report.budget import IMAGE_BYTES, IMAGE_PIXELS, IMAGE_SIDE, SVG_BYTES
+from grader.report.svg import draws_at_once
 
 RASTER = ("image/png", "image/jpeg", "image/gif")
 SVG = "image/svg+xml"
+SVG_PIXELS = 1_000_000
+"""A drawing, as it is shown."""
+JPEG_SCANS = 50
+"""Encoders write ten."""
 
 
-def data_uri(mime: str, data: str) -> str | None:
+class DataUri(str):
+    """The URI of an image, and how many pixels a browser makes of it."""
+
+    pixels: int
+
+    def __new__(cls, mime: str, content: bytes, pixels: int) -> DataUri:
+        self = super().__new__(cls, f"data:{mime};base64,{base64.b64encode(content).decode()}")
+        self.pixels = pixels
+        return self
+
+
+def data_uri(mime: str, data: str) -> DataUri | None:
     """The URI of an image as a notebook holds it (base64; SVG as its source); None where it is no such image."""
     if mime == SVG:
-        return _svg_uri(data)
+        return _svg(data)
     if mime not in RASTER or len(data) > IMAGE_BYTES * 3 // 2:
         return None
     try:
@@ -27,16 +41,55 @@ def data_uri(mime: str, data: str) -> str | None:
     size = _size(mime, content)
     if size is None or len(content) > IMAGE_BYTES or not 0 < size[0] * size[1] <= IMAGE_PIXELS:
         return None
-    return f"data:{mime};base64,{base64.b64encode(content).decode()}"
+    if max(size) > IMAGE_SIDE or _is_busy(mime, content):
+        return None
+    return DataUri(mime, content, size[0] * size[1])
 
 
-def parse_data_uri(uri: str) -> str | None:
+def parse_data_uri(uri: str) -> DataUri | None:
     """A data: URI that a student wrote, checked; None where it is no image."""
     head, comma, data = uri.partition(",")
     mime, _, encoding = head.removeprefix("data:").partition(";")
     if not comma or not head.startswith("data:") or encoding != "base64":
         return None
     return data_uri(mime, data)
+
+
+def _is_busy(mime: str, content: bytes) -> bool:
+    """Whether an image moves, or is refined so often that to show it takes as long as many images."""
+    if mime == "image/png":
+        # The chunk that makes it move stands before the first with pixels, where a browser heeds it.
+        return b"acTL" in content[: content.find(b"IDAT")]
+    if mime == "image/jpeg":
+        return content.count(b"\xff\xda") > JPEG_SCANS
+    return _has_frames(content)
+
+
+def _has_frames(gif: bytes) -> bool:
+    """Whether a GIF has more than one picture, or one that does not fit on it (GIF89a, appendix A)."""
+    width, height, flags = struct.unpack("<HHB", gif[6:11])
+    position = 13 + _colours(flags)
+    frames = 0
+    while position < len(gif):
+        kind = gif[position]
+        if kind == 0x2C and position + 10 <= len(gif):
+            left, top, across, down, flags = struct.unpack("<HHHHB", gif[position + 1 : position + 10])
+            frames += 1
+            if frames > 1 or left + across > width or top + down > height:
+                return True
+            position += 11 + _colours(flags)
+        elif kind == 0x21:
+            position += 2
+        else:
+            return False
+        while position < len(gif) and gif[position]:
+            position += 1 + gif[position]
+        position += 1
+    return False
+
+
+def _colours(flags: int) -> int:
+    return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
 
 
 def _size(mime: str, content: bytes) -> tuple[int, int] | None:
@@ -67,51 +120,20 @@ def _jpeg_size(content: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _svg_uri(source: str) -> str | None:
+def _svg(source: str) -> DataUri | None:
     if len(source) > SVG_BYTES:
         return None
     try:
         content = source.encode()
-        well_behaved = _Svg().accepts(content)
-    except (UnicodeEncodeError, expat.ExpatError):
+    except UnicodeEncodeError:
         return None
-    return f"data:{SVG};base64,{base64.b64encode(content).decode()}" if well_behaved else None
+    if not draws_at_once(content, _pixels):
+        return None
+    return DataUri(SVG, content, SVG_PIXELS)
 
 
-class _Svg:
-    """Reads an SVG for what could keep a browser busy for ever.
-
-    As an image it runs no script and loads nothing. But entities that hold entities, and groups used in groups that
-    are used in groups, grow as powers do.
-    """
-
-    def __init__(self) -> None:
-        self._open: list[str] = []  # the id of each element that is open
-        self._within: set[str] = set()  # ids of elements that use another one
-        self._used: set[str] = set()
-        self._root = ""
-
-    def accepts(self, content: bytes) -> bool:
-        """ExpatError where it is no XML, or is known to be refused before its end."""
-        parser = expat.ParserCreate()
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.EntityDeclHandler = self._refuse
-        parser.Parse(content, True)
-        return self._root == "svg" and not self._within & self._used
-
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        local = name.rpartition(":")[2]
-        self._root = self._root or local
-        self._open.append(attributes.get("id", ""))
-        if len(self._open) > NESTING:
-            self._refuse()
-        if local == "use":
-            self._within.update(filter(None, self._open[:-1]))
-            self._used.add(attributes.get("href", attributes.get("xlink:href", "")).removeprefix("#"))
-
-    def _end(self, _name: str) -> None:
-        self._open.pop()
-
-    def _refuse(self, *_: Any) -> None:
-        raise expat.ExpatError
+def _pixels(uri: str) -> int | None:
+    """Of an image in an image."""
+    mime = uri.partition(";")[0].removeprefix("data:")
+    found = parse_data_uri(uri) if mime in RASTER else None
+    return None if found is None else found.pixels

@@ -18,7 +18,7 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from grader.report.budget import MARKDOWN_CHARACTERS, Budget
 from grader.report.formulas import formula
-from grader.report.images import RASTER, SVG, data_uri, parse_data_uri
+from grader.report.images import RASTER, SVG, DataUri, data_uri, parse_data_uri
 from grader.report.sanitise import TEXT_TAGS, sanitise
 from grader.report.text import clean, excerpt, joined
 
@@ -57,12 +57,12 @@ class _Pictures:
     def html(self, address: str, alt: str) -> Markup | None:
         """None where there is no such image in the notebook, or no room for it."""
         uri = self._uri(address)
-        if uri is None or not self._budget.spend("images", len(uri)):
+        if uri is None or not (self._budget.spend("pixels", uri.pixels) and self._budget.spend("images", len(uri))):
             return None
         self.uris.add(uri)
         return Markup('<img src="{}" alt="{}">').format(uri, alt or "Image in the answer")
 
-    def _uri(self, address: str) -> str | None:
+    def _uri(self, address: str) -> DataUri | None:
         if not address.startswith("attachment:"):
             return parse_data_uri(address)
         bundle = self._attachments.get(address.removeprefix("attachment:"))

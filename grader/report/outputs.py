@@ -60,8 +60,8 @@ def _rich(data: Mapping[str, Any], budget: Budget, where: str) -> Iterator[Outpu
         if mime in data:
             uri = data_uri(mime, joined(data[mime]))
             if uri is None:
-                yield OutputView("remark", f"An image ({mime}) is not shown: it is broken, or far too large.")
-            elif not budget.spend("images", len(uri)):
+                yield OutputView("remark", f"An image ({mime}) is not shown: it is broken, or too much for a browser.")
+            elif not (budget.spend("pixels", uri.pixels) and budget.spend("images", len(uri))):
                 yield OutputView("remark", f"An image is not shown. {TOO_MUCH}")
             else:
                 yield OutputView("image", Markup('<img src="{}" alt="Figure from {}">').format(uri, where))

@@ -180,7 +180,7 @@ def _group(cluster: _Cluster, answers: ClassAnswers, budget: Budget) -> Group:
 def _outcomes(answers: Iterable[_Answer]) -> list[Outcome]:
     found: dict[tuple[object, ...], Outcome] = {}
     for submission, own in answers:
-        messages = [first_line(check.message) for check in own.checks if check.status in {"failed", "review"}]
+        messages = [first_line(check.for_staff) for check in own.checks if check.status in {"failed", "review"}]
         decision = own.changes[-1] if own.status == "marked" and own.changes else None
         said = (decision.comment, decision.reason, decision.who) if decision is not None else ()
         shown = tuple(dict.fromkeys(message for message in messages if message))[:MESSAGES_LISTED]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from grader.report.budget import MESSAGE_CHARACTERS
@@ -65,13 +65,22 @@ def check_counts(results: Sequence[SubmissionResult], only: str = "") -> list[Ch
                 key = (question.id, check.name)
                 counts = found.setdefault(key, CheckCounts(question.id, check.name, check.title or check.name))
                 _count(counts, check)
-                line = first_line(check.message)
+                line = first_line(check.for_staff)
                 if check.status in {"failed", "review"} and line:
                     message = messages[key].setdefault(pattern(line), Message(pattern(line), line))
                     message.submissions.append(result.submission)
     for key, counts in found.items():
         counts.messages = sorted(messages[key].values(), key=lambda message: -message.count)
     return sorted(found.values(), key=lambda counts: -counts.failed)
+
+
+def broken_checks(results: Iterable[SubmissionResult]) -> dict[str, Counter[str]]:
+    """For each check that broke, what it raised and where, and in how many submissions."""
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for check in (check for result in results for question in result.questions for check in question.checks):
+        if check.broken:
+            found[check.name][check.broken] += 1
+    return found
 
 
 def first_line(message: str) -> str:

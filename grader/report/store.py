@@ -20,8 +20,8 @@ import msgspec
 import nbformat
 from nbformat import NotebookNode
 
-from grader.assignment.assignment import Assignment, shown
-from grader.faults import Faults
+from grader.assignment.assignment import Assignment
+from grader.faults import Faults, shown
 from grader.report.render import collect_answers, grades_csv, render_index, render_question, render_submission
 from grader.results.classlist import CLASS_FILE
 from grader.results.journal import MarksError, merged, read_changes
@@ -128,8 +128,23 @@ def read_notebook(output: Path, submission: str) -> NotebookNode | None:
 # All of them
 
 
+def stored(output: Path) -> dict[str, SubmissionResult | None]:
+    """What stands in each submission's folder, also of those that are gone; None where it cannot be read."""
+    found: dict[str, SubmissionResult | None] = {}
+    for folder in sorted(_subfolders(output)):
+        if (folder / RESULT).is_file():
+            try:
+                found[folder.name] = read_result(folder / RESULT)
+            except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+                found[folder.name] = None
+    return found
+
+
 def read_results(output: Path) -> tuple[list[SubmissionResult], list[str]]:
-    """All results with people's decisions merged in, by name; and a line for each that cannot be read."""
+    """All results with people's decisions merged in, by name; and a line for each that cannot be read.
+
+    Without those whose submission is gone.
+    """
     results: list[SubmissionResult] = []
     faults: list[str] = []
     for folder in sorted(_subfolders(output)) if output.is_dir() else []:
@@ -137,7 +152,9 @@ def read_results(output: Path) -> tuple[list[SubmissionResult], list[str]]:
         if not path.is_file():
             continue
         try:
-            results.append(merged(read_result(path), read_changes(folder)))
+            result = read_result(path)
+            if not result.gone:
+                results.append(merged(result, read_changes(folder)))
         except MarksError as error:
             faults += error.faults
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -17,7 +17,7 @@ from grader.report.markdown import render_markdown
 from grader.report.page import render_page
 from grader.report.statuses import STATUSES, SUBMISSION_STATUSES, Status, has_lost
 from grader.report.text import excerpt, printed
-from grader.results.results import Change, CheckResult, QuestionResult, SubmissionResult
+from grader.results.results import Change, CheckResult, QuestionResult, SubmissionResult, told
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _question_view(
     return QuestionView(
         result=result,
         status=STATUSES[result.status],
-        checks=[_check_view(check) for check in result.checks],
+        checks=[_check_view(told(check)) for check in result.checks],
         cells=cell_ranges(result.cells),
         found="Found by the name that it defines, not by the question’s label." if result.found_by == "name" else "",
         defines=defines,

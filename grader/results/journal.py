@@ -10,8 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from grader.assignment.assignment import shown
-from grader.faults import Faults
+from grader.faults import Faults, shown
 from grader.results.results import Change, QuestionResult, SubmissionResult, total, write_atomically
 
 FILE = "marks.json"
@@ -64,12 +63,22 @@ def merged(result: SubmissionResult, changes: Sequence[Change]) -> SubmissionRes
     """A new result, in which people's decisions take the place of what the checks found in `result`.
 
     Of the decisions about a question, the last one about the very answer in `result` counts. Decisions about another
-    answer, handed in earlier, do not: this one is to be marked again.
+    answer, handed in earlier, do not: this one is to be marked again. Nor do those about another submission.
     """
-    questions = [_decided(question, changes) for question in result.questions]
+    own = [change for change in changes if is_about(change, result)]
+    questions = [_decided(question, own) for question in result.questions]
     new = msgspec.structs.replace(result, questions=questions)
     total(new)
     return new
+
+
+def is_about(change: Change, result: SubmissionResult) -> bool:
+    """Whether a decision is about this submission, whichever of its answers it was.
+
+    Those of an earlier version do not say. They count beside a result of such a version; once it is graded anew, only
+    those do that were found to be its own then.
+    """
+    return change.submission == result.submission if change.submission else not result.root
 
 
 def _decided(question: QuestionResult, changes: Sequence[Change]) -> QuestionResult:

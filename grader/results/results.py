@@ -14,6 +14,9 @@ CheckStatus = Literal["passed", "failed", "review", "carried forward", "missing"
 QuestionStatus = Literal["passed", "failed", "review", "carried forward", "missing", "to be marked", "marked", "later"]
 """*marked*: a person gave the points. *later*: students cannot check this themselves; it is graded when handed in."""
 
+Feedback = Literal["full", "outcome"]
+"""What a student is told of a check. *outcome*: its title and how it came out, but no inputs, values or reasons."""
+
 SubmissionStatus = Literal["graded", "missing", "unreadable", "error"]
 """*missing*: no notebook was handed in. *unreadable*: the file is at fault. *error*: the harness is, and a person must
 look."""
@@ -35,7 +38,21 @@ class CheckResult(msgspec.Struct, kw_only=True):
     """For the student. Empty where there is nothing to say."""
     detail: str = ""
     """For staff: the traceback of a check that broke, or of a harness error. Never shown to a student."""
+    broken: str = ""
+    """For staff, on one line: what a check that broke has raised, and where. Empty where it did not break."""
+    feedback: Feedback = "full"
     seconds: float = 0.0
+
+    @property
+    def for_staff(self) -> str:
+        """The message as staff read it."""
+        return f"the check is broken: {self.broken}" if self.broken else self.message
+
+
+def told(check: CheckResult) -> CheckResult:
+    """A check as its student may see it: nothing that is for staff, and no message where only the outcome is told."""
+    message = "" if check.feedback == "outcome" else check.message
+    return msgspec.structs.replace(check, message=message, detail="", broken="")
 
 
 def status_of(kind: Literal["code", "text"], checks: Sequence[CheckResult], *, missing: bool) -> QuestionStatus:
@@ -67,6 +84,9 @@ class Change(msgspec.Struct, kw_only=True, frozen=True):
     """ISO 8601, UTC, to the second."""
     answer: str
     """`QuestionResult.answer` of the answer that was marked: a decision holds for that answer alone."""
+    submission: str = ""
+    """The submission that was marked: for another, also one with an equal answer, it says nothing. Empty where an
+    earlier version wrote it."""
 
 
 class QuestionResult(msgspec.Struct, kw_only=True):
@@ -103,9 +123,17 @@ class SubmissionResult(msgspec.Struct, kw_only=True):
     """Everything known about one submission after grading."""
 
     submission: str
-    """The name of the submission's file, without its suffix; also its folder in the results."""
+    """The submission's name, after its path below the folder that was given; also its folder in the results."""
     file: str
     """The path as given."""
+    root: str = ""
+    """The folder that the name is made from, as a path from the results; empty where an earlier version wrote this."""
+    source: str = ""
+    """The path of the file below `root`."""
+    content: str = ""
+    """SHA-256 of the file; empty where it could not be read."""
+    gone: bool = False
+    """It was handed in once, and is not in its folder any more: kept, and in no table."""
     status: SubmissionStatus = "graded"
     message: str = ""
     """One line: what is wrong, where the status is not *graded*."""
@@ -127,6 +155,8 @@ class SubmissionResult(msgspec.Struct, kw_only=True):
     grader_version: str = ""
     sandbox: str = ""
     """What the notebook was kept in while it ran: "bubblewrap", "landlock" or "process"; empty where it did not run."""
+    failed_imports: list[str] = []
+    """What could not be imported in the notebook, as a line of code: `import pandas`."""
     timings: dict[str, float] = {}
     """Seconds of wall time by stage."""
     detail: str = ""

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import inspect
 import io
 import os
 import sys
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
+import msgspec
 import pytest
 from _pytest.config import _prepareconfig
 
-from grader.assignment.assignment import Assignment, Check, RubricError, shown
+from grader.assignment.assignment import Assignment, Check, RubricError
+from grader.faults import did_you_mean, shown
+from grader.results.results import Feedback
 
 MARK = "question"
-OPTIONS = {"points", "public"}
+FORM = '@pytest.mark.question("1.3.a", points=1)'
+OPTIONS: dict[str, tuple[Callable[[object], bool], str]] = {
+    "points": (lambda value: isinstance(value, (int, float)) and not isinstance(value, bool), "a number, such as 0.5"),
+    "public": (lambda value: isinstance(value, bool), "True or False"),
+    "feedback": (lambda value: value in get_args(Feedback), '"full" or "outcome"'),
+}
+"""The arguments of a mark beside the question: what they may be, and that in words."""
 NO_CONFIGURATION = Path(__file__).with_name("checks.ini")
 """In the place of whatever configuration is around a rubric's folder. pytest insists on a file, on Windows too."""
 
@@ -31,16 +41,44 @@ def files_of(checks: Iterable[Check]) -> list[str]:
 
 
 def check_of(item: pytest.Item) -> Check | None:
-    """The check that a test belongs to; None where its mark is missing or malformed."""
+    """The check that a test belongs to; None where its mark is missing or malformed.
+
+    `feedback` is what the mark says of it, and *full* where it says nothing.
+    """
+    mark, own = _mark(item)
+    if mark is None or _faults_of_mark(mark):
+        return None
+    return Check(
+        name=item.nodeid if own else _function(item),
+        question=mark.args[0],
+        points=float(mark.kwargs.get("points", 1)),
+        title=title_of(item),
+        public=mark.kwargs.get("public", False),
+        feedback=mark.kwargs.get("feedback", "full"),
+    )
+
+
+def _mark(item: pytest.Item) -> tuple[pytest.Mark | None, bool]:
+    """The mark that counts for a test, and whether it is that of a case alone."""
     # A case's own mark stands behind that of its function in pytest's order, and is the nearer one all the same.
     own = [mark for mark in getattr(getattr(item, "callspec", None), "marks", ()) if mark.name == MARK]
-    mark = own[0] if own else item.get_closest_marker(MARK)
-    if mark is None or len(mark.args) != 1 or not isinstance(mark.args[0], str) or mark.kwargs.keys() - OPTIONS:
-        return None
-    points, public = mark.kwargs.get("points", 1), mark.kwargs.get("public", False)
-    if not isinstance(points, (int, float)) or isinstance(points, bool) or not isinstance(public, bool):
-        return None
-    return Check(item.nodeid if own else _function(item), mark.args[0], float(points), title_of(item), public)
+    return (own[0], True) if own else (item.get_closest_marker(MARK), False)
+
+
+def _faults_of_mark(mark: pytest.Mark) -> list[str]:
+    """What is wrong with the arguments of a mark, each in words that follow the name of the test."""
+    faults = []
+    if len(mark.args) != 1:
+        given = ", ".join(map(repr, mark.args)) or "none"
+        faults.append(f"its mark needs the id of one question, and has {given}: {FORM}")
+    elif not isinstance(mark.args[0], str):
+        faults.append(f'its mark has {mark.args[0]!r} for the id of a question, which is a text such as "1.3.a"')
+    for name, value in mark.kwargs.items():
+        if name not in OPTIONS:
+            faults.append(f"its mark has no argument {name!r}{did_you_mean(name, OPTIONS)}")
+        elif not OPTIONS[name][0](value):
+            faults.append(f"its mark has {name}={value!r}; it is {OPTIONS[name][1]}")
+    return faults
 
 
 def _function(item: pytest.Item) -> str:
@@ -65,7 +103,7 @@ def load_checks(assignment: Assignment) -> tuple[Check, ...]:
         faults += _faults_of_item(item, assignment.folder)
         check = check_of(item)
         if check is not None:
-            checks[check.name] = check
+            checks[check.name] = _with_feedback(check, item, assignment)
     faults += _faults_of_checks(assignment, checks.values())
     if not collection.faults:
         # The checks of a file that cannot be imported are not known: nothing adds up without them.
@@ -73,6 +111,14 @@ def load_checks(assignment: Assignment) -> tuple[Check, ...]:
     if faults:
         raise RubricError(list(dict.fromkeys(faults)))
     return tuple(checks.values())
+
+
+def _with_feedback(check: Check, item: pytest.Item, assignment: Assignment) -> Check:
+    """The check with what the rubric says of all hidden ones, where its own mark says nothing."""
+    mark, _ = _mark(item)
+    if check.public or mark is None or "feedback" in mark.kwargs:
+        return check
+    return msgspec.structs.replace(check, feedback=assignment.hidden_feedback)
 
 
 def run_pytest(folder: Path, plugins: list[object], *options: str) -> None:
@@ -294,14 +340,21 @@ class _Collection:
 
 
 def register_mark(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", f"{MARK}(id, points=1, public=False): question, worth and audience of a check")
+    what = "question, worth and audience of a check, and what students are told of it"
+    config.addinivalue_line("markers", f'{MARK}(id, points=1, public=False, feedback="full"): {what}')
 
 
 def _faults_of_item(item: pytest.Item, folder: Path) -> list[str]:
     where = shown(folder / _function(item))
     faults = []
-    if check_of(item) is None:
-        faults.append(f'{where}: needs a mark of the form @pytest.mark.question("1.3.a", points=1)')
+    mark, own = _mark(item)
+    if mark is None:
+        others = difflib.get_close_matches(MARK, [other.name for other in item.iter_markers()])
+        has = f", and has one called {others[0]!r}" if others else ""
+        faults.append(f"{where}: needs a mark of the form {FORM}{has}")
+    else:
+        named = shown(folder / item.nodeid) if own else where
+        faults += [f"{named}: {fault}" for fault in _faults_of_mark(mark)]
     if not title_of(item):
         faults.append(f"{where}: needs a docstring; it is what the student reads")
     info: Any = getattr(item, "_fixtureinfo", None)
@@ -329,7 +382,9 @@ def _faults_of_checks(assignment: Assignment, checks: Iterable[Check]) -> list[s
     for check in checks:
         where = shown(assignment.folder / check.name)
         if check.question not in known:
-            faults.append(f"{where}: there is no question {check.question} in rubric.toml")
+            faults.append(
+                f"{where}: there is no question {check.question} in rubric.toml{did_you_mean(check.question, known)}"
+            )
         elif known[check.question].kind == "text":
             faults.append(f"{where}: question {check.question} is a text, marked by a person: it can have no checks")
         if not check.points >= 0 or (check.points * 2) % 1:

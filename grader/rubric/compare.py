@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,6 +19,12 @@ ATOL = 1e-6
 MAX_GIVEN = 300
 MAX_SHOWN = 6
 """Arrays of up to this many values are shown whole."""
+MAX_LISTED = 10_000
+"""Of longer lists, not even the shape is shown."""
+MAX_KEYS = 20
+
+
+_BRACKETS = {"list": ("[", "]"), "tuple": ("(", ")"), "set": ("{", "}"), "frozenset": ("frozenset({", "})")}
 
 
 class CheckFailed(AssertionError):
@@ -83,19 +91,70 @@ def as_array(value: Any) -> np.ndarray[Any, Any] | None:
 
 
 def show(value: Any) -> str:
-    """A value as a student would write it, short."""
-    array = as_array(value)
+    """A value as a student would write it, short, however large it is."""
+    array = as_array(value) if _items(value, MAX_LISTED) <= MAX_LISTED else None
     if array is None:
         if isinstance(value, (list, tuple)):
             kind = "tuple" if isinstance(value, tuple) else "list"
             return f"a {kind} of {len(value)}"
         type_name = getattr(type(value), "handle_id", None) and value.type_name
-        return f"a {type_name}" if type_name else _shorten(repr(value))
+        return f"a {type_name}" if type_name else brief(value)
     if array.ndim == 0:
         return number(array[()])
-    if array.size > MAX_SHOWN:
+    if array.size > MAX_SHOWN or (array.size == 0 and array.ndim > 1):
         return f"values of shape {array.shape}"
     return _nested(array.tolist())
+
+
+def brief(value: Any) -> str:
+    """The beginning of what `repr` would give; of a large value, no more than that is made."""
+    text = ""
+    for part in _parts(value):
+        text += part
+        if len(text) > MAX_GIVEN:
+            break
+    return _shorten(text)
+
+
+def _parts(value: Any) -> Iterator[str]:
+    kind = type(value)
+    if isinstance(value, (str, bytes)):
+        yield repr(value[: MAX_GIVEN + 1])
+    elif kind is dict:
+        for number, (key, item) in enumerate(value.items()):
+            yield ", " if number else "{"
+            yield from _parts(key)
+            yield ": "
+            yield from _parts(item)
+        yield "}" if value else "{}"
+    elif kind in (list, tuple, set, frozenset) and value:
+        start, end = _BRACKETS[kind.__name__]
+        for number, item in enumerate(value):
+            yield ", " if number else start
+            yield from _parts(item)
+        yield f",{end}" if kind is tuple and len(value) == 1 else end
+    elif getattr(value, "shape", ()):
+        array = as_array(value)
+        if not 0 < math.prod(value.shape) <= MAX_SHOWN:
+            yield f"values of shape {tuple(value.shape)}"
+        elif array is not None:
+            yield _nested(array.tolist())
+        else:
+            yield from _parts(value.tolist()) if value.dtype.kind in "SU" else (repr(value),)
+    else:
+        yield repr(value)
+
+
+def _items(value: Any, limit: int) -> int:
+    """How many lists and items a value of lists in lists has; it is not counted on beyond `limit`."""
+    if not isinstance(value, (list, tuple)):
+        return 1
+    count = 1
+    for item in value:
+        count += _items(item, limit - count)
+        if count > limit:
+            break
+    return count
 
 
 def number(value: Any) -> str:
@@ -168,7 +227,7 @@ def _sequence_difference(actual: Any, expected: Any, rtol: float, atol: float, w
         rows = as_array(actual)
         if rows is None or rows.ndim == 0:
             return f"{label}expected {show(expected)}, got {show(actual)}"
-        actual = list(rows)
+        actual = rows if len(rows) != len(expected) else list(rows)
     if len(actual) != len(expected):
         return f"{label}expected {len(expected)} values, got {len(actual)}"
     for position, (one, other) in enumerate(zip(actual, expected, strict=True)):
@@ -178,13 +237,18 @@ def _sequence_difference(actual: Any, expected: Any, rtol: float, atol: float, w
     return ""
 
 
+def _keys(mapping: Mapping[Any, Any]) -> str:
+    keys = sorted(brief(key) for key in islice(mapping, MAX_KEYS))
+    more = len(mapping) - len(keys)
+    return ", ".join(keys) + (f" and {more:,} more" if more else "")
+
+
 def _dict_difference(actual: Any, expected: Mapping[Any, Any], rtol: float, atol: float, what: str) -> str:
     label = f"{what}: " if what else ""
     if not isinstance(actual, Mapping):
         return f"{label}expected a dict, got {show(actual)}"
     if set(actual) != set(expected):
-        keys, others = sorted(map(repr, expected)), sorted(map(repr, actual))
-        return f"{label}expected the keys {', '.join(keys)}, got {', '.join(others) or 'none'}"
+        return f"{label}expected the keys {_keys(expected)}, got {_keys(actual) or 'none'}"
     for key, value in expected.items():
         fault = difference(actual[key], value, rtol=rtol, atol=atol, what=f"{what or 'result'}[{key!r}]")
         if fault:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 import msgspec
@@ -15,6 +16,7 @@ from grader.execution.sandbox import SandboxError
 from grader.results.results import CheckStatus
 
 MAX_MESSAGE = 4000
+MAX_LINE = 300
 
 PYTEST_WORDS = ("assert ", "DID NOT RAISE", "Regex pattern did not match")
 """How messages begin that pytest makes up where the check's author wrote none."""
@@ -37,16 +39,17 @@ class Outcome(msgspec.Struct, frozen=True):
     status: CheckStatus
     message: str = ""
     detail: str = ""
+    broken: str = ""
 
 
 NameCell = Callable[[str], str]
 """From a file name in a student's traceback to what the student calls it: `cell 12`."""
 
 
-def outcome_of(error: BaseException | None, promise: str, name_cell: NameCell) -> Outcome:
+def outcome_of(error: BaseException | None, promise: str, name_cell: NameCell, folder: Path) -> Outcome:
     """The outcome of a check that ended with `error`. SandboxError is raised again: it is no outcome.
 
-    `promise` is the check's docstring, which is what failed where the check says nothing more.
+    `promise` is the check's docstring, which is what failed where the check says nothing more; `folder` the rubric's.
     """
     match error:
         case None:
@@ -67,7 +70,26 @@ def outcome_of(error: BaseException | None, promise: str, name_cell: NameCell) -
         "review",
         "A person must look at this answer: its check could not be completed.",
         "".join(traceback.format_exception(error))[-20_000:],
+        what_broke(error, folder),
     )
+
+
+def what_broke(error: BaseException, folder: Path) -> str:
+    """What a check raised, and the last line of the rubric's on the way there, on one line for staff."""
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(folder)
+    ]
+    raised = _one_line("".join(traceback.format_exception_only(error)))
+    if not frames:
+        return raised
+    last = frames[-1]
+    source = f": `{_one_line(last.line)}`" if last.line else ""
+    return f"{raised} ({Path(last.filename).relative_to(folder)}, line {last.lineno}{source})"
+
+
+def _one_line(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= MAX_LINE else f"{text[: MAX_LINE - 1]}…"
 
 
 def assertion_message(error: BaseException) -> str:

@@ -16,6 +16,8 @@ from weakref import WeakKeyDictionary
 
 from grader.execution.namespace import Namespace
 from grader.execution.probe import Crashed, MissingName, StudentError, TimedOut
+from grader.rubric.changes import PLAIN, Made, arguments_of, change, has_parts, is_any_made
+from grader.rubric.changes import made as made
 from grader.rubric.compare import CheckFailed, as_array, difference, matches, number, show
 
 if TYPE_CHECKING:
@@ -122,6 +124,9 @@ class Known(NamedTuple):
     right: list[Any]
     mistaken: dict[str, list[Any]]
     """For each common mistake, what it makes of each call; None where a call says nothing about it."""
+    parameters: tuple[str, ...] = ()
+    changed: list[tuple[Any, Any]] | None = None
+    """The arguments before and after each call, where they are such that the reference may change them by design."""
 
 
 def expect_calls(
@@ -156,6 +161,7 @@ def known_calls(
 ) -> Known:
     """Ask the reference about all calls of a function, in one request.
 
+    Where an argument is a dict, or a list of more than numbers, it is also asked what its calls leave of them.
     `right` is an expression of the parameters that the reference is to evaluate in the place of `call` itself.
     `mistakes` are reasons and such expressions: what comes of this mistake, made of right calls. One that is None for
     some arguments says nothing about them.
@@ -163,10 +169,20 @@ def known_calls(
     name, _, parameters = call.rstrip(")").partition("(")
     mistakes = mistakes or {}
     values = ", ".join(f"({expression})" for expression in (right or call, *mistakes.values()))
-    source = f"[(lambda {parameters}: [{values}])(*arguments) for arguments in check_calls]"
-    answers = reference.eval(source, check_calls=list(calls))
+    answered = f"(lambda {parameters}: [{values}])(*arguments)"
+    changed = None
+    if any(has_parts(argument) for arguments in calls for argument in arguments):
+        told = _with_changes(reference, answered, calls)
+        answers, changed = [answer for answer, *_ in told], [(before, after) for _, before, after in told]
+    else:
+        answers = reference.eval(f"[{answered} for arguments in check_calls]", check_calls=list(calls))
     columns = [list(column) for column in zip(*answers, strict=True)] or [[] for _ in range(1 + len(mistakes))]
-    return Known(name, list(calls), columns[0], dict(zip(mistakes, columns[1:], strict=True)))
+    mistaken = dict(zip(mistakes, columns[1:], strict=True))
+    return Known(name, list(calls), columns[0], mistaken, _names_of(parameters), changed)
+
+
+def _names_of(parameters: str) -> tuple[str, ...]:
+    return tuple(part.partition("=")[0].strip() for part in parameters.split(","))
 
 
 def expect_known(
@@ -181,7 +197,8 @@ def expect_known(
     """Raise CheckFailed, with the simplest call that is wrong, unless the student's function does well on all of them.
 
     `fault_of(result, right, *arguments)` is "" or what is wrong, to be read after the call: "is 1.0; it should be
-    0.5"; by default, what `value_fault` says. A call that changes its arguments is wrong as well. The reason is the
+    0.5"; by default, what `value_fault` says. A call that changes its arguments, or what they hold, is wrong as well,
+    unless they are dicts or lists, and the reference changes the same one. The reason is the
     mistake for which all results are the `same` as what it makes of these calls, or else what `reason_of` says of all
     of them. `function` is called in the place of what has the function's name: a handle of something that wraps it.
     """
@@ -232,7 +249,7 @@ class _Calls:
             return f"{self.known.name} {error_text(error)}", self.simplest_first(everything), []
         answers = [
             Answer(arguments, result, right)
-            for arguments, (result, _), right in zip(self.known.calls, results, self.known.right, strict=True)
+            for arguments, (result, _, _), right in zip(self.known.calls, results, self.known.right, strict=True)
         ]
         faults = [self.fault(number, *result) for number, result in enumerate(results)]
         wrong = self.simplest_first([number for number, fault in enumerate(faults) if fault])
@@ -253,26 +270,44 @@ class _Calls:
 
     def fault_of_one(self, one: int) -> str:
         try:
-            [(result, after)] = self.results([one])
+            [(result, before, after)] = self.results([one])
         except StudentError as error:
             raise_if_ended(error)
             return f"{call_text(self.known.name, *self.known.calls[one])} {error_text(error)}"
-        return self.fault(one, result, after)
+        return self.fault(one, result, before, after)
 
-    def results(self, numbers: Sequence[int]) -> list[tuple[Any, Any]]:
-        """For each call the result, and the arguments as they are afterwards."""
-        source = "[(check_function(*arguments), arguments) for arguments in check_calls]"
+    def results(self, numbers: Sequence[int]) -> list[tuple[Any, Any, Any]]:
+        """For each call the result, and the arguments as they were and as they are afterwards."""
         calls = [self.known.calls[number] for number in numbers]
-        pairs = self.student.eval(source, check_function=self.function, check_calls=calls)
-        match pairs:
-            case list() if len(pairs) == len(calls) and all(map(_is_pair, pairs)):
-                return pairs
-        raise Crashed("Crash", "the code answered with something unreadable")
+        return _with_changes(self.student, "check_function(*arguments)", calls, check_function=self.function)
 
-    def fault(self, one: int, result: Any, after: Any) -> str:
+    def fault(self, one: int, result: Any, before: Any, after: Any) -> str:
         arguments, right = self.known.calls[one], self.known.right[one]
-        fault = self.fault_of(result, right, *arguments) or _change(arguments, after)
+        fault = self.fault_of(result, right, *arguments) or self.change(one, before, after)
         return f"{call_text(self.known.name, *arguments)} {fault}" if fault else ""
+
+    def change(self, one: int, before: Any, after: Any) -> str:
+        """What became of the arguments of a call, if they changed."""
+        if not (isinstance(before, (list, tuple)) and isinstance(after, (list, tuple)) and len(before) == len(after)):
+            return "changes its arguments"
+        for place, (old, new) in enumerate(zip(before, after, strict=True)):
+            found = change(self.parameter(place), old, new)
+            if found and not self.is_meant(one, place):
+                became = f"{found.was} became {found.became}" if found.was != found.became else "by a little"
+                return f"changes its argument {found.place} in place: {became}"
+        return ""
+
+    def parameter(self, place: int) -> str:
+        names = self.known.parameters
+        plain = len(names) > place and all(map(str.isidentifier, names[: place + 1]))
+        return names[place] if plain else f"arguments[{place}]"
+
+    def is_meant(self, one: int, place: int) -> bool:
+        """Whether the reference changes this argument, too: then that is what the function is for."""
+        if self.known.changed is None:
+            return False
+        before, after = self.known.changed[one]
+        return has_parts(self.known.calls[one][place]) and change("", before[place], after[place]) is not None
 
 
 def _complexity(arguments: Sequence[Any]) -> tuple[int, int]:
@@ -281,6 +316,8 @@ def _complexity(arguments: Sequence[Any]) -> tuple[int, int]:
 
 
 def _count(value: Any) -> int:
+    if isinstance(value, Made):
+        return sum(map(_count, value.values.values()))
     array = as_array(value)
     # What an empty array gives surprises those who look for their mistake.
     return 1 if array is None else array.size or MAX_ELEMENTS
@@ -468,20 +505,26 @@ def _own_constants_only() -> Iterator[None]:
         setattr(providers, name, original)
 
 
-def _is_pair(value: Any) -> bool:
-    return isinstance(value, tuple) and len(value) == 2
+def _with_changes(
+    namespace: Namespace, answered: str, calls: Sequence[tuple[Any, ...]], **values: Any
+) -> list[tuple[Any, Any, Any]]:
+    """For each call what `answered` gives, and the arguments as they were and as they are afterwards."""
+    arguments, check_calls = arguments_of(calls)
+    source, count = f"({answered}, arguments)", 2
+    if is_any_made(calls):
+        # An object stays where it is: what it holds is looked at there.
+        namespace.exec(PLAIN)
+        source, count = f"(list(map(check_plain, arguments)), {answered}, list(map(check_plain, arguments)))", 3
+    answers = namespace.eval(f"[{source} for arguments in {arguments}]", check_calls=check_calls, **values)
+    if not (isinstance(answers, list) and len(answers) == len(calls) and all(_is_tuple(one, count) for one in answers)):
+        raise Crashed("Crash", "the code answered with something unreadable")
+    if count == 3:
+        return [(result, before, after) for before, result, after in answers]
+    return [(result, before, after) for (result, after), before in zip(answers, calls, strict=True)]
 
 
-def _change(before: tuple[Any, ...], after: Any) -> str:
-    """What became of the arguments of a call, if they changed."""
-    if not isinstance(after, tuple) or len(after) != len(before):
-        return "changes its arguments"
-    for old, new in zip(before, after, strict=True):
-        array = as_array(old)
-        if array is not None and difference(new, old, rtol=0, atol=0):
-            became = f"{show(old)} became {show(new)}" if show(old) != show(new) else "by a little"
-            return f"changes its argument in place: {became}"
-    return ""
+def _is_tuple(value: Any, length: int) -> bool:
+    return isinstance(value, tuple) and len(value) == length
 
 
 def _shape(array: Any) -> str:

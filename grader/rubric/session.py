@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+import msgspec
 import pytest
 from _pytest.runner import runtestprotocol
 
 from grader.assignment.assignment import Assignment, Check, Question
 from grader.execution.namespace import Namespace
+from grader.execution.owntime import Elsewhere
+from grader.execution.seeds import seed_of
 from grader.results.results import CheckResult, CheckStatus
 from grader.rubric.checks import Collected, check_of, register_mark
 from grader.rubric.outcomes import Outcome, outcome_of
@@ -22,6 +24,8 @@ from grader.rubric.outcomes import Outcome, outcome_of
 if TYPE_CHECKING:
     import numpy
     from hypothesis.strategies import SearchStrategy
+
+    from grader.rubric.overtime import Overtime
 
 Examples = Callable[..., list[Any]]
 
@@ -72,10 +76,14 @@ class CheckSession:
     are set up anew for each check, and `student` is none that they could ask for.
     """
 
-    def __init__(self, assignment: Assignment, files: Sequence[str] = ()) -> None:
-        """Of all files of checks, or where no others are asked for, of these `files`."""
+    def __init__(self, assignment: Assignment, files: Sequence[str] = (), overtime: Overtime | None = None) -> None:
+        """Of all files of checks, or where no others are asked for, of these `files`.
+
+        Without `overtime`, a check's own code may take as long as it likes.
+        """
         self.assignment = assignment
         self.files = files
+        self.overtime = overtime
         self.opened: tuple[Checker, Collected] | None = None
 
     def grade(self, checks: Sequence[Check], notebook: Submission, seed: int) -> dict[str, list[CheckResult]]:
@@ -95,7 +103,7 @@ class CheckSession:
     def checker(self) -> Iterator[Checker]:
         """The checks, for as long as the process is set up for them."""
         if self.opened is None:
-            checker = Checker(self.assignment)
+            checker = Checker(self.assignment, self.overtime)
             self.opened = checker, Collected(self.assignment.folder, [checker], self.files)
         checker, collected = self.opened
         try:
@@ -113,19 +121,14 @@ class CheckSession:
             collected.close()
 
 
-def with_checks(assignment: Assignment, use: Callable[[Checker], None]) -> None:
+def with_checks(assignment: Assignment, use: Callable[[Checker], None], overtime: Overtime | None = None) -> None:
     """Have pytest collect the rubric's checks, and `use` them; all that is raised comes out."""
-    session = CheckSession(assignment)
+    session = CheckSession(assignment, overtime=overtime)
     try:
         with session.checker() as checker:
             use(checker)
     finally:
         session.close()
-
-
-def seed_of(seed: int, check: str) -> int:
-    """A seed of its own for each check, so that adding one does not change what the others draw."""
-    return int.from_bytes(hashlib.sha256(f"{seed} {check}".encode()).digest()[:7], "big")
 
 
 def _nothing() -> None: ...
@@ -137,8 +140,9 @@ class Checker:
     notebooks: Notebooks
     run_seed: int
 
-    def __init__(self, assignment: Assignment) -> None:
+    def __init__(self, assignment: Assignment, overtime: Overtime | None = None) -> None:
         self.assignment = assignment
+        self.overtime = overtime
         self.carry: Sequence[Question] = ()
         self.items: dict[str, list[pytest.Item]] = {}
         self.error: BaseException | None = None
@@ -174,7 +178,8 @@ class Checker:
     @pytest.fixture
     def student(self, request: pytest.FixtureRequest, seed: int) -> Iterator[Namespace]:
         question = self.assignment.question(self.check(request).question)
-        namespace = self.notebooks.student(question.id, seed, self.carry)
+        with Elsewhere():
+            namespace = self.notebooks.student(question.id, seed, self.carry)
         namespace._require_functions(one.name for one in question.definitions if one.parameters is not None)
         yield namespace
         namespace._close()
@@ -245,28 +250,49 @@ class Checker:
             status=outcome.status,
             message=outcome.message,
             detail=outcome.detail,
+            broken=outcome.broken,
+            feedback=check.feedback,
             seconds=time.perf_counter() - start,
         )
 
     def run(self, check: Check, before_last: Callable[[], None] = _nothing) -> Outcome:
         """The severest outcome of the check's cases, with the message of the first of these."""
         *cases, last = self.items[check.name]
-        outcomes = [self.run_item(item, check) for item in cases]
-        before_last()
-        outcomes.append(self.run_item(last, check))
-        return min(outcomes, key=lambda outcome: SEVEREST_FIRST.index(outcome.status))
+        with contextlib.nullcontext() if self.overtime is None else self.overtime.of_check(check.name):
+            outcomes = [self.run_item(item, check) for item in cases]
+            before_last()
+            outcomes.append(self.run_item(last, check))
+        severest = min(outcomes, key=lambda outcome: SEVEREST_FIRST.index(outcome.status))
+        broken = next((outcome for outcome in outcomes if outcome.broken), None)
+        if broken is None or severest.broken:
+            return severest
+        # A case that failed decides; that another one is broken is for staff to know all the same.
+        return msgspec.structs.replace(severest, broken=broken.broken, detail=broken.detail)
 
     def run_item(self, item: pytest.Item, check: Check) -> Outcome:
+        if self.overtime is not None and check.name in self.overtime.broken:
+            return self.overtime.outcome(check.name)
         self.error = None
         # Needed for the second run of an item; harmless before the first.
         item._initrequest()  # type: ignore[attr-defined]
+        if self.overtime is None:
+            self.run_protocol(item)
+        elif not self.overtime.run(check.name, lambda: self.run_protocol(item)):
+            # What it has set up is still to be torn down; perhaps it was in the middle of that.
+            with contextlib.suppress(Exception):
+                self.overtime.run(check.name, lambda: item.session._setupstate.teardown_exact(None))
+            _forget_fixtures(item)
+            if not isinstance(self.error, KeyboardInterrupt):
+                return self.overtime.outcome(check.name, self.error)
+        return outcome_of(self.error, check.title, self.notebooks.name_cell, self.assignment.folder)
+
+    def run_protocol(self, item: pytest.Item) -> None:
         try:
             runtestprotocol(item, nextitem=None, log=False)
         except pytest.exit.Exception as error:
             # A check that ends the session ends itself alone; what it has set up is still to be torn down.
             self.error = error
             item.session._setupstate.teardown_exact(None)
-        return outcome_of(self.error, check.title, self.notebooks.name_cell)
 
     def carry_forward(
         self,
@@ -298,8 +324,19 @@ class Checker:
                 result.message = _carried(lost, names)
             elif outcome.status == "review":
                 result.status, result.points = "review", None
-                result.message, result.detail = outcome.message, outcome.detail
+                result.message, result.detail, result.broken = outcome.message, outcome.detail, outcome.broken
         self.carry = ()
+
+
+def _forget_fixtures(item: pytest.Item) -> None:
+    """What is not torn down would be the next check's, `student` too."""
+    item.session._setupstate.stack.clear()
+    # The dictionary that pytest keeps its definitions in for this item, with those that it has asked for by name.
+    info: Any = item._fixtureinfo  # type: ignore[attr-defined]
+    for definitions in info.name2fixturedefs.values():
+        for definition in definitions:
+            definition.cached_result = None
+            definition._finalizers.clear()
 
 
 def _has_lost(question: Question, results: Sequence[CheckResult]) -> bool:

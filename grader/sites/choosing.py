@@ -66,16 +66,15 @@ def _digest(file: Path) -> str:
 def _score(file: Path, assignment: Assignment | None) -> tuple[int, int]:
     """Questions that are answered, and characters of code; a file that is no notebook has the least of both."""
     from grader.assignment.assignment import Limits
-    from grader.assignment.locating import is_answered, locate
-    from grader.assignment.notebook import UnreadableNotebook, read_notebook
+    from grader.assignment.notebook import UnreadableNotebook, read_file
+    from grader.assignment.reading import read_submission
 
     limits = assignment.limits if assignment else Limits()
     try:
-        notebook = read_notebook(file, limits.notebook_bytes)
-        code = sum(len(str(cell.source).strip()) for cell in notebook.cells if cell.cell_type == "code")
-        questions = assignment.questions if assignment else ()
-        answers = locate(notebook, questions)
-        return sum(is_answered(notebook, question, answers[question.id]) for question in questions), code
+        content = read_file(file, limits.notebook_bytes)
+        read = read_submission(content, assignment.questions if assignment else (), limits)
+        code = sum(len(str(cell.source).strip()) for cell in read.notebook.cells if cell.cell_type == "code")
+        return len(read.answered), code
     except UnreadableNotebook:
         return -1, 0
     except Exception:  # whatever one notebook does to its reader, the others are still to be imported

@@ -15,7 +15,7 @@ from grader.report.store import REPORT
 from grader.report.text import clean
 from grader.results.classlist import HandIn
 from grader.results.journal import FILE as MARKS
-from grader.results.results import QuestionResult, SubmissionResult, format_points
+from grader.results.results import QuestionResult, SubmissionResult, format_points, told
 from grader.sites.grades import Grade
 
 _BEGINNING = (1980, 1, 1, 0, 0, 0)
@@ -29,6 +29,7 @@ def write_feedback(path: Path, results: Path, graded: Sequence[tuple[Grade, Subm
     Returns a line for each hand-in that has no feedback in it.
     """
     without: list[str] = []
+    names: set[str] = set()
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -37,7 +38,7 @@ def write_feedback(path: Path, results: Path, graded: Sequence[tuple[Grade, Subm
                 for grade, result in sorted(
                     graded, key=lambda pair: (pair[0].hand_in.folder, pair[0].hand_in.submission)
                 ):
-                    why = _add(archive, results, grade, result)
+                    why = _add(archive, names, results, grade, result)
                     if why:
                         without.append(f"{grade.hand_in.submission}: no feedback, {why}")
             file.flush()
@@ -50,16 +51,19 @@ def write_feedback(path: Path, results: Path, graded: Sequence[tuple[Grade, Subm
     return without
 
 
-def _add(archive: zipfile.ZipFile, results: Path, grade: Grade, result: SubmissionResult | None) -> str:
-    """Add one person's files; returns why there are none."""
+def _add(
+    archive: zipfile.ZipFile, names: set[str], results: Path, grade: Grade, result: SubmissionResult | None
+) -> str:
+    """Add one person's files, unless one of `names` is theirs; returns why there are none."""
     hand_in = grade.hand_in
     report = results / hand_in.submission / REPORT
     if not grade.has_report or not report.is_file():
         return "its points are not decided" if grade.open else "it has no report"
     if _is_older(report, results / hand_in.submission / MARKS):
         return "its report is older than its marks; run grader grade again"
-    if not _is_one_name(hand_in.folder) or _name(hand_in, REPORT) in archive.namelist():
+    if not _is_one_name(hand_in.folder) or _name(hand_in, REPORT) in names:
         return "the class list does not say under which name"
+    names.add(_name(hand_in, REPORT))
     with archive.open(_entry(_name(hand_in, REPORT)), "w") as target, report.open("rb") as source:
         shutil.copyfileobj(source, target)
     if result is not None and result.status == "graded":
@@ -96,7 +100,7 @@ def _is_decided(question: QuestionResult) -> bool:
 def _comment(question: QuestionResult) -> str:
     if _is_decided(question):
         return question.changes[-1].comment
-    lost = [check for check in question.checks if check.points is not None and check.points < check.max_points]
+    lost = [told(check) for check in question.checks if check.points is not None and check.points < check.max_points]
     return clean("\n".join(f"{check.title}: {check.message}" if check.message else check.title for check in lost))
 
 

@@ -141,6 +141,8 @@ class _Importing:
         self._due = due
         self._imported = Imported(ClassList(site=format.site))
         self._taken = self._names_in_use()
+        self._numbers: dict[str, int] = {}
+        """The last that was given to each name."""
 
     def run(self, found: Sorted, assignment: str) -> Imported:
         people = self._format.people(found.hand_ins)
@@ -220,12 +222,14 @@ class _Importing:
     def _name(self, person: Person, notebook: Given | None) -> str:
         """A name that is nobody else's, nor that of a file which lies in the folder for another reason."""
         id = next((person.ids[key] for key in ("username", "user", "participant") if key in person.ids), "")
-        number, first = 1, slug(person.name or "anonymous", id)
-        choice = first
+        first = slug(person.name or "anonymous", id)
+        number = self._numbers.get(first, 1)
+        choice = numbered(first, number) if number > 1 else first
         while choice in self._taken or not self._is_free(choice, notebook):
             number += 1
             choice = numbered(first, number)
         self._taken.add(choice)
+        self._numbers[first] = number
         return choice
 
     def _is_free(self, name: str, notebook: Given | None) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import filecmp
+import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from grader.results.classlist import KEPT
@@ -23,6 +25,8 @@ class Kept:
         self._staging = staging
         self._folder = folder / KEPT / submission
         self._paths: list[str] = []
+        self._folders: dict[Path, dict[str, Path]] = {}
+        self._numbered: dict[Path, _Numbered] = {}
 
     def put_all(self, files: Sequence[Given], folder: str = "") -> None:
         for given in files:
@@ -38,22 +42,48 @@ class Kept:
         """Copy a file below `folder`, unless one like it is there already."""
         within = self._folder / folder
         name = file_name("_".join(path) or file.name)
-        # Not all file systems tell `A.csv` from `a.csv`.
-        there = {key(other.name): other for other in within.iterdir()} if within.is_dir() else {}
-        number, target = 1, within / name
-        while key(target.name) in there and not same_content(there[key(target.name)], file):
-            number += 1
-            target = within / numbered(name, number)
-        if key(target.name) in there:
-            target = there[key(target.name)]
-        else:
-            copy_whole(file, target, self._staging)
+        there = self._there(within)
+        numbers = self._numbered.setdefault(within / key(name), _Numbered())
+        digest = _digest(file) if key(name) in there else ""
+        target = numbers.by_digest.get(digest)
+        while target is None:
+            choice = within / (numbered(name, numbers.next) if numbers.next > 1 else name)
+            other = there.get(key(choice.name))
+            if other is None:
+                copy_whole(file, choice, self._staging)
+                there[key(choice.name)] = target = choice
+            else:
+                numbers.next += 1
+                numbers.by_digest.setdefault(_digest(other), other)
+                target = numbers.by_digest.get(digest)
         self._paths.append(target.relative_to(self._top).as_posix())
+
+    def _there(self, within: Path) -> dict[str, Path]:
+        """What is in a folder, by a key: not all file systems tell `A.csv` from `a.csv`. Only this puts more there."""
+        if within not in self._folders:
+            self._folders[within] = {key(other.name): other for other in within.iterdir()} if within.is_dir() else {}
+        return self._folders[within]
 
     def listed(self) -> list[str]:
         """All that is there, whichever import kept it: also one that was cut off before it could say so."""
         files = (path for path in self._folder.rglob("*") if path.is_file())
         return sorted(path.relative_to(self._top).as_posix() for path in files)
+
+
+@dataclass
+class _Numbered:
+    """The files of one name, told apart by numbers: which are known, and the number to look at next."""
+
+    by_digest: dict[str, Path] = field(default_factory=dict)
+    next: int = 1
+
+
+def _digest(file: Path) -> str:
+    """Equal for what holds the same; where it is no plain file, nobody else's."""
+    if file.is_symlink() or not file.is_file():
+        return str(file)
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def same_content(one: Path, other: Path) -> bool:

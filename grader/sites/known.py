@@ -8,17 +8,50 @@ from collections.abc import Sequence
 from grader.results.classlist import HandIn
 from grader.sites.handins import Person
 
+_ENOUGH = frozenset(("participant", "username"))
+_IDS = _ENOUGH | {"user", "numbers"}
+
 
 def find_known(people: Sequence[Person], old: list[HandIn]) -> list[tuple[Person, HandIn | None]]:
     """Who is who among those who were imported before, and are taken out of `old`. The surest signs come first."""
     known: dict[int, HandIn] = {}
+    candidates = _Candidates(old)
     for is_same in (_has_same_numbers, _is_same):
         for index, person in enumerate(people):
-            hand_in = next((hand_in for hand_in in old if index not in known and is_same(person, hand_in)), None)
-            if hand_in is not None:
-                old.remove(hand_in)
-                known[index] = hand_in
+            found = candidates.of(person) if index not in known else ()
+            place = next((place for place in found if is_same(person, old[place])), None)
+            if place is not None:
+                candidates.left.discard(place)
+                known[index] = old[place]
+    old[:] = [old[place] for place in sorted(candidates.left)]
     return [(person, known.get(index)) for index, person in enumerate(people)]
+
+
+class _Candidates:
+    """Who among those before may be somebody: not all, since everybody is looked for among them."""
+
+    def __init__(self, old: Sequence[HandIn]) -> None:
+        self.left = set(range(len(old)))
+        self._by_id: dict[tuple[str, str], list[int]] = {}
+        self._by_name: dict[tuple[str, frozenset[str]], list[int]] = {}
+        self._kinds: set[frozenset[str]] = set()
+        for place, hand_in in enumerate(old):
+            kinds = frozenset(hand_in.ids) & _IDS
+            self._kinds.add(kinds)
+            self._by_name.setdefault((_composed(hand_in.person), kinds), []).append(place)
+            for id in kinds:
+                self._by_id.setdefault((id, hand_in.ids[id]), []).append(place)
+
+    def of(self, person: Person) -> list[int]:
+        """Their places, in order: those that `_is_same` can hold for, or `_has_same_numbers`."""
+        found = {place for id in _IDS & person.ids.keys() for place in self._by_id.get((id, person.ids[id]), ())}
+        for kinds in self._kinds:
+            # Where both have such an id, the name alone says nothing.
+            if not kinds & person.ids.keys() or ("numbers" in kinds and not kinds & person.ids.keys() & _ENOUGH):
+                found.update(self._by_name.get((_composed(person.name), kinds), ()))
+        for hand_in in person.hand_ins:
+            found.update(self._by_id.get(("numbers", dict(hand_in.place.ids).get("numbers", "")), ()))
+        return sorted(found & self.left)
 
 
 def _has_same_numbers(person: Person, old: HandIn) -> bool:
@@ -41,4 +74,8 @@ def _is_same(person: Person, old: HandIn) -> bool:
 
 
 def _same_name(person: Person, old: HandIn) -> bool:
-    return unicodedata.normalize("NFC", person.name) == unicodedata.normalize("NFC", old.person)
+    return _composed(person.name) == _composed(old.person)
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)

@@ -7,13 +7,15 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
 from grader.results.classlist import SiteError
 
 MAX_BYTES = 64 * 2**20
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
+# Of a size that a number of points can have: an exponent could stand for a number of any length.
+_POINTS = re.compile(r"[+-]?(?:\d{1,12}(?:[.,]\d{0,12})?|[.,]\d{1,12})", re.ASCII)
 # A spreadsheet takes what begins so for a formula, and runs it.
 _FORMULA = re.compile(r"\s*[=+\-@\t\r\n＝＋－＠]")
 
@@ -89,12 +91,9 @@ def points_text(points: float) -> str:
 
 
 def read_number(text: str) -> Decimal | None:
-    """A number with a decimal point or comma; None where it is none."""
-    try:
-        number = Decimal(text.strip().replace(",", "."))
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
+    """A number of points, with a decimal point or comma; None where it is none."""
+    text = text.strip()
+    return Decimal(text.replace(",", ".")) if _POINTS.fullmatch(text) else None
 
 
 def read_people(path: Path) -> Mapping[str, list[str]]:

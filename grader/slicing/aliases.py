@@ -9,7 +9,7 @@ import builtins
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from grader.slicing import purity as harmless
+from grader.slicing import purity
 from grader.slicing.effects import Call, Code, Function, Touch
 from grader.slicing.exceptions import is_constant
 from grader.slicing.statements import Unit
@@ -130,11 +130,11 @@ class Meanings:
         changes.objects |= touch.names
         packages = {name for name in touch.names if name not in local and self._is_package(name)}
         changes.settings |= packages
-        changes.patches |= touch.attribute and any(self.packages[name] - harmless.DRAWING for name in packages)
+        changes.patches |= touch.attribute and any(self.packages[name] - purity.DRAWING for name in packages)
 
     def _add_call(self, changes: Changes, call: Call, local: Collection[str], fresh: dict[str, int]) -> None:
-        if harmless.WRITES_FILES.fullmatch(call.function):
-            changes.objects.add(harmless.FILES)
+        if purity.WRITES_FILES.fullmatch(call.function):
+            changes.objects.add(purity.FILES)
         if call.root and call.root not in local and self._is_package(call.root):
             self._add_package_call(changes, call)
         elif not call.root and not call.attributes:
@@ -143,27 +143,27 @@ class Meanings:
             self._add_method_call(changes, call, fresh)
         elif call.root in local or call.root in self.binders:
             self._add_function_call(changes, call, local)
-        elif call.root not in harmless.NO_EFFECT and (call.root not in harmless.CONSUMING or self.iterators):
+        elif call.root not in purity.NO_EFFECT and (call.root not in purity.CONSUMING or self.iterators):
             changes.objects |= call.arguments
 
     def _add_package_call(self, changes: Changes, call: Call) -> None:
         packages = self.packages[call.root]
         parts = [part for what in self.imports[call.root] for part in what.split(".")[1:]] + list(call.attributes)
         function = parts[-1] if parts else call.root
-        drawing = packages <= harmless.DRAWING
-        if any(harmless.SETTING.fullmatch(part) for part in parts) or (call.bare and not drawing):
+        drawing = packages <= purity.DRAWING
+        if any(purity.SETTING.fullmatch(part) for part in parts) or (call.bare and not drawing):
             changes.settings.add(call.root)
-        if packages <= harmless.PURE_PACKAGES:
-            if call.out or harmless.CHANGES_ARGUMENTS.fullmatch(function):
+        if packages <= purity.PURE_PACKAGES:
+            if call.out or purity.CHANGES_ARGUMENTS.fullmatch(function):
                 changes.objects |= call.arguments
         elif not drawing:
             changes.objects |= call.arguments
 
     def _add_method_call(self, changes: Changes, call: Call, fresh: dict[str, int]) -> None:
         if call.function not in self.methods and not call.out:
-            if call.function in harmless.METHODS or call.function in harmless.SHOWING:
+            if call.function in purity.METHODS or call.function in purity.SHOWING:
                 return
-            if call.function in harmless.FILLING:
+            if call.function in purity.FILLING:
                 if call.depth >= fresh.get(call.root, 0):
                     changes.objects |= call.receiver
                 return
@@ -271,8 +271,8 @@ def _declared_global(code: Code) -> set[str]:
 
 def all_loads(code: Code) -> set[str]:
     loads = code.loads | {name for function in code.functions for name in function.free}
-    if any(harmless.READS_FILES.fullmatch(call.function) for one in _all_codes(code) for call in one.calls):
-        loads.add(harmless.FILES)
+    if any(purity.READS_FILES.fullmatch(call.function) for one in _all_codes(code) for call in one.calls):
+        loads.add(purity.FILES)
     return loads
 
 

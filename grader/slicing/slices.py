@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 
 from grader.assignment.assignment import Question
 from grader.assignment.locating import Answer, code_of
-from grader.slicing import purity as harmless
+from grader.slicing import purity
 from grader.slicing.aliases import Meanings, all_loads
 from grader.slicing.exceptions import cannot_fail
 from grader.slicing.statements import Unit, blanked, units_of
@@ -169,10 +169,10 @@ class _Way:
         return followed and not self.cannot_fail(unit)
 
     def is_in_use(self, package: str) -> bool:
-        if package in self.packages or package in harmless.PROCESS_WIDE:
+        if package in self.packages or package in purity.PROCESS_WIDE:
             return True
         others = self.packages - sys.stdlib_module_names
-        return (package == "numpy" and bool(others)) or (package == "torch" and bool(others - harmless.WITHOUT_TORCH))
+        return (package == "numpy" and bool(others)) or (package == "torch" and bool(others - purity.WITHOUT_TORCH))
 
     def need(self, unit: Unit) -> None:
         """Make what a kept unit uses live, and what it surely binds no more."""
@@ -187,8 +187,8 @@ class _Way:
                 self.live -= unit.code.surely
                 self.trusted.add(unit.cell)
         self.use(unit.code.exposed, self.live_in_cell)
-        if harmless.FILES in all_loads(unit.code):
-            self.live.add(harmless.FILES)
+        if purity.FILES in all_loads(unit.code):
+            self.live.add(purity.FILES)
 
     def use(self, names: Iterable[str], live: set[str]) -> None:
         used = {*names} | self.meanings.used_when_called(names)

@@ -9,9 +9,9 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from grader.assignment.assignment import Limits, Question
-from grader.assignment.locating import is_answered, locate
 from grader.assignment.locating.placeholders import says_something
-from grader.assignment.notebook import read_notebook
+from grader.assignment.notebook import read_file
+from grader.assignment.reading import Read, read_submission
 from grader.report.text import clean
 from grader.students.bundle.bundle import BundleError, assignment_of, find_bundle, open_bundle
 
@@ -28,11 +28,14 @@ _ERROR_CHARACTERS = 200
 
 def incompleteness(path: Path) -> list[str]:
     """What is still to be done in a notebook: a line for each thing. Raises UnreadableNotebook, BundleError."""
-    notebook = read_notebook(path, Limits().notebook_bytes)
+    limits = Limits()
+    content = read_file(path, limits.notebook_bytes)
+    # Which questions there are, it says itself.
+    notebook = read_submission(content, (), limits).notebook
     questions = _questions(path, notebook)
     return [
         *_missing_names(notebook),
-        *(_unanswered(notebook, questions) if questions else _left_to_do(notebook)),
+        *(_unanswered(read_submission(content, questions, limits)) if questions else _left_to_do(notebook)),
         *_errors_and_order(notebook),
     ]
 
@@ -62,28 +65,26 @@ def _missing_names(notebook: NotebookNode) -> Iterator[str]:
 
 def _labels(source: str) -> list[tuple[str, str]]:
     """Each label of a text with what stands after it, down to the next one."""
-    labels: list[tuple[str, str]] = []
+    labels: list[tuple[str, list[str]]] = []
     for line in source.split("\n"):
         if found := _LABEL.match(line):
-            labels.append((f"{clean(found['name']).strip()}:", found["value"]))
+            labels.append((f"{clean(found['name']).strip()}:", [found["value"]]))
         elif labels:
-            label, value = labels[-1]
-            labels[-1] = (label, f"{value}\n{line}")
-    return labels
+            labels[-1][1].append(line)
+    return [(label, "\n".join(value)) for label, value in labels]
 
 
 # Answers
 
 
-def _unanswered(notebook: NotebookNode, questions: Sequence[Question]) -> Iterator[str]:
-    for id, answer in locate(notebook, questions).items():
-        question = next(question for question in questions if question.id == id)
+def _unanswered(read: Read) -> Iterator[str]:
+    for id, answer in read.answers.items():
         if not answer.cells:
             yield f"{id} has no answer, and no place for one: write it below its label"
-        elif not is_answered(notebook, question, answer):
+        elif id not in read.answered:
             yield f"cell {answer.cells[0] + 1}: {id} has no answer yet: write it there"
         else:
-            yield from _todos(notebook, answer.cells, f" in the answer to {id}")
+            yield from _todos(read.notebook, answer.cells, f" in the answer to {id}")
 
 
 def _left_to_do(notebook: NotebookNode) -> Iterator[str]:

@@ -27,8 +27,11 @@ CPU_SECONDS = 60.0
 class Bench:
     """A sandbox in which any answer to any question can be tried, from the reference's state before it."""
 
-    def __init__(self, assignment: Assignment, checks: Sequence[Check]) -> None:
+    def __init__(
+        self, assignment: Assignment, checks: Sequence[Check], tell: Callable[[str], None] = lambda doing: None
+    ) -> None:
         self.assignment = assignment
+        self.tell = tell
         self.checks = checks
         self.reference = Reference(assignment)
         limits = assignment.limits
@@ -45,7 +48,7 @@ class Bench:
             self.sandbox.start()
         self.seed = None
         self.memory = Memory()
-        ran = self.reference.run(self.sandbox, seed, before=True)
+        ran = self.reference.run(self.sandbox, seed, before=True, tell=self.tell)
         self.checkpoints = Checkpoints(self.sandbox, ran.execution, self.limits)
         self.kept = set(self.sandbox.kept)
         self.seed = seed

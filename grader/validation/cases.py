@@ -9,8 +9,9 @@ from typing import Literal, get_args
 
 import msgspec
 
-from grader.assignment.assignment import Assignment, Check, RubricError, shown
-from grader.assignment.solution import BEGIN, SolutionError
+from grader.assignment.assignment import Assignment, Check, RubricError
+from grader.assignment.solution import SolutionError, solution_lines
+from grader.faults import shown
 from grader.validation.mutation import mutate
 
 FOLDER = "mutants"
@@ -193,8 +194,15 @@ class _Reader:
     def mutated(self, question: str) -> list[int]:
         """Which cells of an answer to change: where a solution is marked, only that is the answer."""
         sources = self.answers[question]
-        marked = [place for place, source in enumerate(sources) if BEGIN.search(source)]
+        marked = [place for place, source in enumerate(sources) if _has_solution(source)]
         return marked or list(range(len(sources)))
+
+
+def _has_solution(source: str) -> bool:
+    try:
+        return bool(solution_lines(source))
+    except SolutionError:
+        return True  # which is told when it is to be changed
 
 
 def _function(check: Check) -> str:

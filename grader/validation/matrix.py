@@ -19,7 +19,7 @@ EXAMPLES = 5
 
 Verdict = Literal[
     "accepted", "wrongly rejected", "killed", "survived", "lost the wrong points", "equivalent", "not equivalent",
-    "not run",
+    "check broken", "not run",
 ]  # fmt: skip
 GOOD: tuple[Verdict, ...] = ("accepted", "killed", "equivalent")
 
@@ -30,6 +30,9 @@ class Said(msgspec.Struct, frozen=True):
     check: str
     status: CheckStatus
     message: str = ""
+    """As staff read it."""
+    broken: str = ""
+    """What the check raised, and where, where it broke."""
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +64,8 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
     points: float
     max_points: float
     faults: tuple[str, ...] = ()
+    broken: tuple[Said, ...] = ()
+    """The checks that broke."""
 
 
 class Repeated(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,7 +133,8 @@ class Validation(msgspec.Struct, kw_only=True):
 
     def faults(self) -> list[str]:
         """Everything that is off, a line each; none: the rubric is proven."""
-        faults = [f"{whole.name}: {fault}" for whole in self.wholes for fault in whole.faults]
+        faults = self.broken()
+        faults += [f"{whole.name}: {fault}" for whole in self.wholes for fault in whole.faults]
         for trial in self.trials:
             if trial.verdict not in GOOD and not self.is_tolerated(trial):
                 faults += trial.faults
@@ -140,6 +146,20 @@ class Validation(msgspec.Struct, kw_only=True):
         for one in self.repeated:
             faults += [f"{one.question}, {one.name}: {example}" for example in one.examples]
         return faults
+
+    def broken(self) -> list[str]:
+        """For each check that broke, and each thing that it raised, a line."""
+        where: dict[tuple[str, str], list[str]] = {}
+        for trial in self.trials:
+            for said in (one for one in trial.said if one.broken):
+                where.setdefault((said.check, said.broken), []).append(_shown(trial))
+        for whole in self.wholes:
+            for said in whole.broken:
+                where.setdefault((said.check, said.broken), []).append(whole.name)
+        return [
+            f"{check}: the check is broken: {raised}, of {answers[0]}{_and_more(len(answers) - 1)}"
+            for (check, raised), answers in where.items()
+        ]
 
     def is_tolerated(self, trial: Trial) -> bool:
         """A few of the generated mutants may survive; they are listed all the same."""
@@ -209,7 +229,7 @@ def judge(case: Case, results: Sequence[CheckResult], seconds: float) -> Trial:
         points=sum(result.points or 0.0 for result in results),
         max_points=max_points,
         expected_points=_expected_points(case, results),
-        said=tuple(Said(result.name, result.status, result.message) for result in results),
+        said=tuple(Said(result.name, result.status, result.for_staff, result.broken) for result in results),
         faults=faults,
         reason=case.equivalent,
         source="\n\n".join(case.sources),
@@ -239,7 +259,7 @@ def unproven(checks: Iterable[Check], trials: Sequence[Trial]) -> list[str]:
         for trial in trials
         if trial.kind in ("mutant", "generated")
         for said in trial.said
-        if said.status == "failed"
+        if said.status == "failed" and not said.broken
     }
     return [check.name for check in checks if check.name not in failed]
 
@@ -255,6 +275,10 @@ def _good_of(trials: Sequence[Trial]) -> str:
 
 def _verdict(case: Case, results: Sequence[CheckResult], faults: Sequence[str]) -> Verdict:
     rejected = any(result.status != "passed" for result in results)
+    caught = any(result.status != "passed" and not result.broken for result in results)
+    if any(result.broken for result in results) and not (case.kind == "generated" and not case.equivalent and caught):
+        # Whatever it would have said: a check that breaks accepts no answer, and catches no mistake.
+        return "check broken"
     if case.kind in ("reference", "variant"):
         return "wrongly rejected" if rejected else "accepted"
     if case.equivalent:
@@ -266,7 +290,7 @@ def _verdict(case: Case, results: Sequence[CheckResult], faults: Sequence[str]) 
 
 def _faults(case: Case, results: Sequence[CheckResult]) -> Iterator[str]:
     what = _shown(case)
-    for result in results:
+    for result in (each for each in results if not each.broken):
         said = f": {_line(result.message)}" if result.message else ""
         if case.kind in ("reference", "variant"):
             if result.status != "passed":
@@ -296,7 +320,11 @@ def _expected_points(case: Case, results: Sequence[CheckResult]) -> float | None
     return sum(result.max_points for result in results if result.name not in case.fails)
 
 
-def _shown(case: Case) -> str:
+def _and_more(count: int) -> str:
+    return f" and {count} more {'answer' if count == 1 else 'answers'}" if count else ""
+
+
+def _shown(case: Case | Trial) -> str:
     if case.kind == "reference":
         return f"the reference's to {case.question}"
     where = f" ({case.file})" if case.file else ""

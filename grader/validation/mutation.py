@@ -12,6 +12,7 @@ import msgspec
 from IPython.core.inputtransformer2 import TransformerManager
 
 from grader.assignment.solution import solution_lines
+from grader.validation.commuting import Names, commutes, is_idle
 
 MAX_HEAD = 60
 """Characters of a statement that are shown beside the change in it."""
@@ -31,12 +32,13 @@ def mutate(source: str) -> list[Mutation]:
     """
     tree = ast.parse(TransformerManager().transform_cell(source))
     lines = {line for block in solution_lines(source) for line in block}
+    names = Names(tree)
     original = ast.unparse(tree)
     seen: set[str] = {original}
     counts: Counter[str] = Counter()
     mutations = []
     for statement in _statements(tree, lines):
-        for operator, change, changed in _changes(statement):
+        for operator, change, changed in _changes(statement, names):
             text = _with(tree, statement, changed)
             if text in seen:
                 continue
@@ -57,7 +59,7 @@ def _statements(tree: ast.Module, lines: set[int]) -> Iterator[ast.stmt]:
         yield node
 
 
-def _changes(statement: ast.stmt) -> Iterator[tuple[str, str, ast.stmt | None]]:
+def _changes(statement: ast.stmt, names: Names) -> Iterator[tuple[str, str, ast.stmt | None]]:
     """The operator, the change in words, and the changed statement; None where it is deleted."""
     head = _head(statement)
     if not isinstance(statement, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Pass)):
@@ -65,12 +67,15 @@ def _changes(statement: ast.stmt) -> Iterator[tuple[str, str, ast.stmt | None]]:
     if isinstance(statement, ast.AugAssign):
         assigned = ast.Assign([statement.target], statement.value, lineno=statement.lineno)
         yield "assignment", f"{head} -> {_head(assigned)}", assigned
+        whole = ast.BinOp(statement.target, statement.op, statement.value)
         for other in OPERATORS.get(type(statement.op), ()):
+            if is_idle(whole, other):
+                continue
             changed = _replaced(statement, statement, "op", other())
             yield "arithmetic", f"{head} -> {_head(changed)}", changed
     for node in _own_nodes(statement):
         old = ast.unparse(node)
-        for operator, field, value in _mutants_of(node):
+        for operator, field, value in _mutants_of(node, names):
             with _field(node, field, value):
                 new, changed = ast.unparse(node), copy.deepcopy(statement)
             yield operator, f"{old} -> {new}" + (f" in: {head}" if old != head else ""), changed
@@ -117,13 +122,16 @@ COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
 """One for the boundary, one for the opposite."""
 
 
-def _mutants_of(node: ast.AST) -> Iterator[tuple[str, str, object]]:
-    """The operator's name, and which field of the node gets which other value."""
+def _mutants_of(node: ast.AST, names: Names) -> Iterator[tuple[str, str, object]]:
+    """The operator's name, and which field of the node gets which other value. None that yields the same is made."""
     match node:
         case ast.BinOp(op=op):
             for other in OPERATORS.get(type(op), ()):
-                yield "arithmetic", "op", other()
-        case ast.UnaryOp(op=ast.USub()):
+                if not is_idle(node, other):
+                    yield "arithmetic", "op", other()
+        case ast.UnaryOp(op=ast.USub(), operand=operand) if not (
+            isinstance(operand, ast.Constant) and operand.value == 0
+        ):
             yield "arithmetic", "op", ast.UAdd()
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             yield "comparison", "operand", ast.UnaryOp(ast.Not(), operand)
@@ -140,7 +148,8 @@ def _mutants_of(node: ast.AST) -> Iterator[tuple[str, str, object]]:
             yield "constant", "value", value * 2 if value else 1.0
         case ast.Call(args=args) if len(args) > 1 and not any(isinstance(arg, ast.Starred) for arg in args):
             for place in range(len(args) - 1):
-                yield "argument swap", "args", _swapped(args, place)
+                if not commutes(node, place, names):
+                    yield "argument swap", "args", _swapped(args, place)
 
 
 def _swapped(args: Sequence[ast.expr], place: int) -> list[ast.expr]:

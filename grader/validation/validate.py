@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, as_completed
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
 import grader
-from grader.assignment.assignment import Assignment, RubricError, shown
+from grader.assignment.assignment import Assignment, RubricError, load_assignment
 from grader.assignment.solution import SolutionError, student_version
 from grader.execution.reference import Reference
+from grader.execution.waiting import RUNNING_REFERENCE, Waiting
+from grader.faults import shown
 from grader.grading.submission import Grader
-from grader.grading.workers import cores
+from grader.grading.workers import at, cores, tell
 from grader.results.results import SubmissionResult
 from grader.rubric.checks import load_checks
+from grader.rubric.overtime import uninterrupted
 from grader.validation.cases import Case, load_cases
-from grader.validation.matrix import Repeated, Trial, Validation, Whole, total_of, unproven
-from grader.validation.workers import pool, repeat_cases, try_cases
+from grader.validation.matrix import Repeated, Said, Trial, Validation, Whole, total_of, unproven
+from grader.validation.workers import outcomes, pool, repeat_cases, try_cases
 
 AT_ONCE = 12
 """Cases that a worker tries in one go; of those that train a network, a few."""
@@ -30,6 +33,7 @@ REPEATS_AT_ONCE = 10
 """Repeats for which the reference's notebook, and all that is random in it, is run once."""
 
 Progress = Callable[[str], None]
+Repeats = Callable[..., tuple[range, list[Repeated]]]
 
 
 def validate(
@@ -61,38 +65,64 @@ def validate(
         questions=chosen,
         checks=[check.name for check in checks],
     )
-    with pool(assignment.folder, jobs or cores()) as workers:
-        futures = [workers.submit(try_cases, part, seed) for part in _parts(assignment, cases)]
+    jobs = jobs or cores()
+    broken: dict[str, str] = {}
+    why = uninterrupted(assignment)
+
+    def heard(worker: int, doing: str) -> None:
+        if doing and not doing.startswith(RUNNING_REFERENCE):
+            progress(doing)
+        waiting.tell(jobs + worker, doing if doing.startswith(RUNNING_REFERENCE) else "")
+
+    with (
+        Waiting(progress) as waiting,
+        pool(assignment.folder, jobs, waiting.tell) as workers,
+        pool(assignment.folder, 0 if questions else 1, heard) as other,
+    ):
         if not questions:
-            validation.wholes = list(_grade_wholes(assignment, stripped, seed, progress))
+            wholes = partial(_grade_wholes, assignment.folder, nbformat.writes(stripped), seed)
+            graded = ThreadPoolExecutor(1).submit(lambda: next(outcomes(other, 1, [wholes], broken, why)))
         trials: dict[Case, Trial] = {}
-        for future in as_completed(futures):
-            trials.update(zip(*future.result(), strict=True))
+        tries = [partial(try_cases, part, seed) for part in _parts(assignment, cases)]
+        for part, tried in outcomes(workers, jobs, tries, broken, why):
+            trials.update(zip(part, tried, strict=True))
             progress(f"tried {len(trials)} of {len(cases)}")
+        if not questions:
+            validation.wholes = graded.result()
         validation.trials = [trials[case] for case in cases]
         validation.unproven = unproven(checks, validation.trials)
         right = [case for case in cases if case.kind in ("reference", "variant")]
-        validation.repeated = _repeat(workers, right, repeat, seed, progress)
+        repeats = partial(outcomes, workers, jobs, broken=broken, why=why)
+        validation.repeated = _repeat(repeats, right, repeat, seed, progress)
     validation.seconds = time.monotonic() - start
     return validation
 
 
-def _repeat(workers: Executor, right: Sequence[Case], repeat: int, seed: int, progress: Progress) -> list[Repeated]:
+def _repeat(
+    outcomes: Callable[[list[Repeats]], Iterator[tuple[range, list[Repeated]]]],
+    right: Sequence[Case],
+    repeat: int,
+    seed: int,
+    progress: Progress,
+) -> list[Repeated]:
     """Check every right answer `repeat` times, each time with fresh seeds."""
     sums = {case: Repeated(question=case.question, name=case.name) for case in right if repeat}
     # Equal parts for all workers, and within one the notebook is run only once.
     parts = [range(first, min(first + REPEATS_AT_ONCE, repeat)) for first in range(0, repeat, REPEATS_AT_ONCE)]
-    futures = [workers.submit(repeat_cases, right, part, seed) for part in parts]
     done = 0
-    for future, part in zip(futures, parts, strict=True):
-        for case, repeated in zip(right, future.result(), strict=True):
-            sums[case] = sums[case].plus(repeated)
+    found: dict[int, list[Repeated]] = {}
+    for part, repeated in outcomes([partial(repeat_cases, right, part, seed) for part in parts]):
+        found[part.start] = repeated
         done += len(part)
-        total = total_of(sums.values())
+        total = total_of(one for each in found.values() for one in each)
         progress(
             f"repeated {done} of {repeat} times: of {total.repeats:,} checks of right answers "
             f"{total.failed} failed, {total.review} in review"
         )
+    # In their own order, whichever was done first.
+    for _, each in sorted(found.items()):
+        for case, one in zip(right, each, strict=True):
+            sums[case] = sums[case].plus(one)
     return list(sums.values())
 
 
@@ -133,15 +163,18 @@ def _student_version(reference: Reference) -> NotebookNode:
     return stripped
 
 
-def _grade_wholes(assignment: Assignment, stripped: NotebookNode, seed: int, progress: Progress) -> Iterator[Whole]:
-    """The reference and its student version, graded as any submission is."""
-    with tempfile.TemporaryDirectory() as folder, Grader(assignment, seed) as worker:
-        path = Path(folder) / "student-version.ipynb"
-        nbformat.write(stripped, path)
-        progress("grading the reference")
-        yield _judge_reference(worker.grade(assignment.reference, "reference").result)
-        progress("grading its student version")
-        yield _judge_student_version(worker.grade(path, "student version").result)
+def _grade_wholes(rubric: Path, stripped: str, seed: int, *, broken: Mapping[str, str]) -> list[Whole]:
+    """The reference and its student version, graded as any submission is: in a worker, which a check may end."""
+    assignment = load_assignment(rubric)
+    with Grader(
+        assignment, seed, lambda doing: tell(doing if doing.startswith(RUNNING_REFERENCE) else ""), announce=at
+    ) as worker:
+        worker.overtime.broken.update(broken)
+        tell("grading the reference")
+        reference = worker.grade(assignment.reference, "reference").result
+        tell("grading its student version")
+        student = worker.grade_bytes(stripped.encode(), "student version", "student-version.ipynb").result
+    return [_judge_reference(reference), _judge_student_version(student)]
 
 
 def _judge_reference(result: SubmissionResult) -> Whole:
@@ -149,7 +182,7 @@ def _judge_reference(result: SubmissionResult) -> Whole:
         f"{check.name}: {check.status}: {check.message}"
         for question in result.questions
         for check in question.checks
-        if check.status != "passed"
+        if check.status != "passed" and not check.broken
     ]
     return _whole("the reference", result, faults)
 
@@ -159,7 +192,7 @@ def _judge_student_version(result: SubmissionResult) -> Whole:
         f"{check.name}: {check.status}, where nothing was answered"
         for question in result.questions
         for check in question.checks
-        if check.status not in ("missing", "failed")
+        if check.status not in ("missing", "failed") and not check.broken
     ]
     return _whole("the student version", result, faults)
 
@@ -167,4 +200,15 @@ def _judge_student_version(result: SubmissionResult) -> Whole:
 def _whole(name: str, result: SubmissionResult, faults: Sequence[str]) -> Whole:
     if result.status != "graded":
         faults = [result.message]
-    return Whole(name=name, points=result.code_points, max_points=result.code_max_points, faults=tuple(faults))
+    return Whole(
+        name=name,
+        points=result.code_points,
+        max_points=result.code_max_points,
+        faults=tuple(faults),
+        broken=tuple(
+            Said(check.name, check.status, check.for_staff, check.broken)
+            for question in result.questions
+            for check in question.checks
+            if check.broken
+        ),
+    )

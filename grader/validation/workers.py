@@ -5,33 +5,39 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from functools import partial
 from multiprocessing.util import Finalize
 from pathlib import Path
+from typing import TypeVar
 
 from grader.assignment.assignment import Assignment, load_assignment
+from grader.execution.owntime import let_process_end
 from grader.execution.sandbox import SandboxError
-from grader.grading.workers import Workers
+from grader.execution.seeds import seed_of
+from grader.grading.workers import Tell, WorkerDied, Workers, at, is_worker, tell
 from grader.results.results import CheckResult
 from grader.rubric.checks import load_checks
-from grader.rubric.session import Checker, seed_of, with_checks
+from grader.rubric.overtime import Overtime
+from grader.rubric.session import Checker, with_checks
 from grader.validation.bench import Bench
 from grader.validation.cases import Case
 from grader.validation.matrix import Repeated, Trial, judge, not_run
 
+T = TypeVar("T")
 TRIES = 2
 """A sandbox that breaks is the harness's problem: the case is tried again in a new one."""
 
 
 @contextlib.contextmanager
-def pool(rubric: Path, jobs: int) -> Iterator[Workers]:
+def pool(rubric: Path, jobs: int, heard: Tell | None = None) -> Iterator[Workers]:
     """Worker processes for one rubric; a bench is made where it is first needed.
 
-    On an error what they do is broken off.
+    `heard`: called from other threads with what a worker does. On an error what they do is broken off.
     """
-    workers = Workers(jobs, partial(_start, rubric))
+    workers = Workers(jobs, partial(_start, rubric), heard)
     try:
         yield workers
     finally:
@@ -43,16 +49,17 @@ class _Worker:
 
     assignment: Assignment
     bench: Bench | None = None
+    overtime: Overtime
 
     def with_bench(self, seed: int, use: Callable[[Bench, Checker], None]) -> None:
         """`use` a bench whose notebook was run with `seed`. SandboxError: the next time it will be a new bench."""
         try:
             if self.bench is None:
-                self.bench = Bench(self.assignment, load_checks(self.assignment))
+                self.bench = Bench(self.assignment, load_checks(self.assignment), tell)
                 Finalize(self.bench, self.bench.stop, exitpriority=1)
             bench = self.bench
             bench.prepare(seed)
-            with_checks(self.assignment, lambda checker: use(bench, checker))
+            with_checks(self.assignment, lambda checker: use(bench, checker), self.overtime)
         except BaseException:
             self.drop_bench()
             raise
@@ -70,10 +77,40 @@ def _start(rubric: Path) -> None:
     # What libraries log is not for those who validate.
     logging.getLogger().addHandler(logging.NullHandler())
     _worker.assignment = load_assignment(rubric)
+    _worker.overtime = Overtime(_worker.assignment, at)
+    if is_worker():
+        let_process_end()
 
 
-def try_cases(cases: Sequence[Case], seed: int) -> tuple[Sequence[Case], list[Trial]]:
+def outcomes(
+    workers: Executor, width: int, calls: Iterable[Callable[..., T]], broken: dict[str, str], why: str
+) -> Iterator[T]:
+    """What comes of each call, as it comes; `width` of them are made at once. Each is told the checks that are broken.
+
+    A check that ends its worker, as it does not end itself, becomes one of these (for the reason `why`), and what the
+    worker was doing is done again without it.
+    """
+    todo = deque(calls)
+    running: dict[Future[T], Callable[..., T]] = {}
+    while todo or running:
+        while todo and len(running) < width:
+            call = todo.popleft()
+            running[workers.submit(call, broken=dict(broken))] = call
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            call = running.pop(future)
+            try:
+                yield future.result()
+            except WorkerDied as died:
+                if not died.overtime:
+                    raise
+                # One that had begun before it was known may find the same again, but only once.
+                broken[died.overtime] = why
+                todo.appendleft(call)
+
+
+def try_cases(cases: Sequence[Case], seed: int, *, broken: Mapping[str, str]) -> tuple[Sequence[Case], list[Trial]]:
     """Try each case once. A case that breaks the sandbox again and again is *not run*."""
+    _worker.overtime.broken.update(broken)
     trials: list[Trial] = []
 
     def try_the_rest(bench: Bench, checker: Checker) -> None:
@@ -98,8 +135,11 @@ def _try(bench: Bench, checker: Checker, case: Case, seed: int) -> Trial:
     return judge(case, results, time.perf_counter() - start)
 
 
-def repeat_cases(cases: Sequence[Case], numbers: range, seed: int) -> list[Repeated]:
+def repeat_cases(
+    cases: Sequence[Case], numbers: range, seed: int, *, broken: Mapping[str, str]
+) -> tuple[range, list[Repeated]]:
     """Check each right answer once for each of `numbers`, which make the seeds. Raises SandboxError."""
+    _worker.overtime.broken.update(broken)
     repeated: list[Repeated] = []
 
     def repeat_all(bench: Bench, checker: Checker) -> None:
@@ -113,7 +153,7 @@ def repeat_cases(cases: Sequence[Case], numbers: range, seed: int) -> list[Repea
         except SandboxError:
             if attempt == TRIES - 1:
                 raise
-    return repeated
+    return numbers, repeated
 
 
 def _repeat(bench: Bench, checker: Checker, case: Case, numbers: range, seed: int) -> Repeated:
@@ -138,5 +178,5 @@ def _count(case: Case, results: Sequence[CheckResult], seed: int) -> Repeated:
         repeats=1,
         failed=int(failed),
         review=int(bool(open_or_failed) and not failed),
-        examples=tuple(f"{one.name}: {one.status} with seed {seed}: {one.message}" for one in open_or_failed),
+        examples=tuple(f"{one.name}: {one.status} with seed {seed}: {one.for_staff}" for one in open_or_failed),
     )

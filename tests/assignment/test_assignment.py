@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from notebooks import MINI
 
-from grader.assignment.assignment import Definition, Limits, RubricError, load_assignment, parse_definition, shown
+from grader.assignment.assignment import Definition, Limits, RubricError, load_assignment, parse_definition
+from grader.faults import shown
 
 HEAD = 'title = "T"\nreference = "r.ipynb"\n'
 QUESTION = '[[question]]\nid = "1.1.a"\ntitle = "Q"\npoints = 1\nkind = "code"\n'

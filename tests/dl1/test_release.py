@@ -15,7 +15,6 @@ import pytest
 from shell import run
 
 from grader.assignment.assignment import Assignment
-from grader.assignment.solution import BEGIN, END
 from grader.execution.remembered import Memory
 from grader.grading.submission import Graded, Grader
 from grader.inside import wire
@@ -27,6 +26,7 @@ from grader.students.bundle.recording import Recording
 from grader.students.bundle.release import Released, release
 from grader.students.checking.check import check
 
+MARK = re.compile(r"\s*### (?:BEGIN|END) SOLUTION\s*")
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "submissions" / "dl1"
 NAMES = tomllib.loads(Path(__file__).with_name("expected_points.toml").read_text())
@@ -73,7 +73,7 @@ def test_no_line_of_a_solution_is_in_any_released_byte(released: Released, dl1: 
     for cell in reference.cells:
         inside = "solution" in cell.metadata.get("tags", [])
         for line in cell.source.split("\n"):
-            if BEGIN.fullmatch(line) or END.fullmatch(line):
+            if MARK.fullmatch(line):
                 inside = not inside
             elif inside:
                 secret.add(line.strip())

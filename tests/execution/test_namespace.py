@@ -12,9 +12,10 @@ import torch
 from notebooks import code_notebook
 
 from grader.assignment.assignment import Limits
+from grader.execution import probe
 from grader.execution.checkpoints import Checkpoints, Replacement
 from grader.execution.namespace import Namespace
-from grader.execution.probe import Crashed, Handle, MissingName, NotData, StudentError, TimedOut
+from grader.execution.probe import CheckpointLost, Crashed, Handle, MissingName, NotData, StudentError, TimedOut
 from grader.execution.runner import Stop, run_notebook
 from grader.execution.sandbox import Sandbox
 from grader.inside.cells import cell_file
@@ -300,6 +301,18 @@ def test_an_answer_is_run_again_with_a_replaced_function(checkpoints: Checkpoint
     namespace._close()
 
 
+def test_what_a_check_leaves_behind_takes_no_place_of_the_next_one(checkpoints: Checkpoints) -> None:
+    states = (
+        "[open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()[0] "
+        "for pid in os.listdir('/proc') if pid.isdigit()]"
+    )
+    for _ in range(3):
+        namespace = checkpoints.namespace("code", seed=1)
+        assert namespace.eval(states).count("Z") <= 1
+        assert namespace.eval("len([os.fork() or __import__('time').sleep(1000) for _ in range(30)])") == 30
+        namespace._close()
+
+
 def test_equal_seeds_give_equal_random_numbers(open_namespace: Open) -> None:
     first, second, other = (open_namespace(seed=seed).noise() for seed in (5, 5, 6))
     assert first == second != other
@@ -334,3 +347,16 @@ def test_figures_and_prints_in_a_probe_go_nowhere(ns: Namespace) -> None:
 def test_special_floats_cross(ns: Namespace) -> None:
     assert math.isnan(ns.double(math.nan))
     assert ns.double(math.inf) == math.inf
+
+
+def test_what_many_calls_add_up_to_is_no_fault_of_the_answer(
+    run: Callable[..., Checkpoints], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is short; that there are so many is the check's doing."""
+    monkeypatch.setattr(probe, "MANY_REQUESTS", 5)
+    busy = "end = time.process_time() + 0.1\n    while time.process_time() < end: pass"
+    checkpoints = run(f"import time\ndef busy():\n    {busy}")
+    namespace = checkpoints.namespace("0", seed=1)
+    with pytest.raises(CheckpointLost, match="times by one check"):
+        any(namespace.busy() for _ in range(1000))
+    namespace._close()

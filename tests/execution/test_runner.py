@@ -33,7 +33,7 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "GRACE_CPU_SECONDS", 0.5)
 
 
-def value(checkpoints: Checkpoints, cell: int, name: str) -> Any:
+def value(checkpoints: Checkpoints, cell: int | str, name: str) -> Any:
     namespace = checkpoints.namespace(str(cell), seed=1)
     try:
         return namespace.get(name)
@@ -78,6 +78,15 @@ HARMLESS = {
     "sys.exit-with-code": "import sys; sys.exit(3)",
     "exit": "exit()",
     "quit": "quit()",
+    "shutdown": "get_ipython().kernel.do_shutdown(True)",
+    "shutdown-of-the-application": "import IPython; IPython.Application.instance().kernel.do_shutdown(restart=True)",
+    "exit-now": "get_ipython().exit_now = True",
+    "exit-magic": "get_ipython().run_cell('exit')",
+    "kept-exit": "quit(keep_kernel=False)",
+    "loop-stopped": "get_ipython().kernel.io_loop.stop()",
+    "loop-stopped-later": "import asyncio; loop = asyncio.get_event_loop(); loop.call_soon(loop.stop)",
+    "kill-magic": "%killbgscripts",
+    "application-exit": "import IPython; IPython.Application.instance().exit()",
     "raises-SystemExit-subclass": "class Bye(SystemExit): pass\nraise Bye",
     "kills-its-parent": "import os; os.kill(os.getppid(), 9)",
     "kills-pid-1": "import os; os.kill(1, 9)",
@@ -97,6 +106,23 @@ HARMLESS = {
     "asyncio-stop": "import asyncio; asyncio.get_event_loop().call_soon(lambda: 1 / 0)",
     "atexit": "import atexit, os; atexit.register(os._exit, 0)",
     "raised-recursion-limit": "import sys; sys.setrecursionlimit(10**9)",
+    "os-fork-patched": "import os; os.fork = lambda: 0",
+    "posix-fork-patched": "import os, posix; os.fork = posix.fork = lambda: 1 / 0",
+    "much-of-os-patched": "import os\n"
+    "for name in ('dup2', 'open', 'kill', 'wait4', 'waitpid', 'pidfd_open', '_exit'): setattr(os, name, None)",
+    "sockets-patched": "import socket, select\nsocket.socket = select.poll = None",
+    "signals-patched": "import signal; signal.signal = signal.set_wakeup_fd = None",
+    "limits-patched": "import resource; resource.setrlimit = resource.getrlimit = None",
+    "hook-before-fork-raises": "import os; os.register_at_fork(before=lambda: 1 / 0)",
+    "hook-before-fork-exits": "import os; os.register_at_fork(before=lambda: os._exit(0))",
+    "hook-before-fork-waits": "import os, time; os.register_at_fork(before=lambda: time.sleep(10**6))",
+    "hook-in-child-exits": "import os, functools; os.register_at_fork(after_in_child=functools.partial(os._exit, 0))",
+    "hook-in-parent-exits": "import os, posix; posix.register_at_fork(after_in_parent=lambda: os._exit(0))",
+    "many-threads": "import threading, time\n"
+    "for _ in range(200): threading.Thread(target=time.sleep, args=(999,), daemon=True).start()",
+    "many-processes": "import subprocess\nfor _ in range(200): subprocess.Popen(['sleep', '999'])",
+    "many-files": "files = []\nwhile True: files.append(open('/dev/null'))",
+    "many-sockets": "import socket\nsockets = []\nwhile True: sockets.append(socket.socketpair())",
 }
 DEADLY = {
     "os._exit": ("import os; os._exit(0)", "exit status 0"),
@@ -116,13 +142,70 @@ def test_the_notebook_goes_on_after(run: Run, source: str) -> None:
     assert value(checkpoints, 2, "last") == 2
 
 
-@pytest.mark.parametrize("end", ["exit()", "quit()", "exit", "get_ipython().ask_exit()"])
+ENDS = [
+    "exit()",
+    "quit()",
+    "exit",
+    "get_ipython().ask_exit()",
+    "get_ipython().kernel.do_shutdown(False)",
+    "get_ipython().exit_now = True",
+]
+
+
+@pytest.mark.parametrize("end", ENDS)
 def test_exit_takes_no_later_cell_along(run: Run, end: str) -> None:
     """The loop of a kernel that is to end stops a tenth of a second later: in the middle of the next cells."""
     pause = "import time; time.sleep(0.3)"
     checkpoints = run(FIRST, end, pause, pause, LAST)
     assert failures(checkpoints) == {}
     assert value(checkpoints, 4, "last") == 2
+    assert checkpoints.execution.notes == [
+        "Cell 2 asks for the end of its kernel, or for a restart; that was left out."
+    ]
+    assert "that is left out" in text(checkpoints, 1)
+
+
+def test_reset_forgets_the_names_and_nothing_else(run: Run) -> None:
+    checkpoints = run(FIRST, "%reset -f", "try:\n    first\nexcept NameError:\n    last = 2")
+    assert value(checkpoints, 0, "first") == 1
+    assert value(checkpoints, 2, "last") == 2
+
+
+MODULES = {
+    "written by a magic": ("%%writefile helpers.py\nfactor = 2", "from helpers import factor"),
+    "written twice": (
+        "open('helpers.py', 'w').write('factor = 1')\nimport helpers\nopen('helpers.py', 'w').write('factor = 10 - 8')",
+        "import importlib; importlib.reload(helpers); factor = helpers.factor",
+    ),
+    "missed at first": (
+        "try:\n    import helpers\nexcept ImportError:\n    open('helpers.py', 'w').write('factor = 2')",
+        "from helpers import factor",
+    ),
+    "a package": (
+        "import os; os.mkdir('mine'); open('mine/__init__.py', 'w').write('factor = 2')",
+        "from mine import factor",
+    ),
+    "of the standard library's name": (
+        "open('random.py', 'w').write('raise SystemExit')",
+        "import random; factor = random.randint(2, 2)",
+    ),
+    "of a preloaded library's name": (
+        "open('numpy.py', 'w').write('raise SystemExit')",
+        "import numpy; factor = int(numpy.full(3, 2)[0])",
+    ),
+    "in another folder": (
+        "import os; os.mkdir('code'); os.chdir('code'); open('helpers.py', 'w').write('factor = 2')",
+        "from helpers import factor",
+    ),
+}
+
+
+@pytest.mark.parametrize(("write", "use"), MODULES.values(), ids=MODULES.keys())
+def test_a_module_that_the_notebook_writes_can_be_imported(run: Run, write: str, use: str) -> None:
+    checkpoints = run(write, use)
+    assert errors(checkpoints, 0) == errors(checkpoints, 1) == []
+    assert value(checkpoints, 1, "factor") == 2
+    assert errors(run("import helpers"), 0) == ["ModuleNotFoundError"]
 
 
 @pytest.mark.parametrize(("source", "why"), DEADLY.values(), ids=DEADLY.keys())
@@ -302,6 +385,133 @@ def test_too_many_deaths_end_the_run(run: Run, limits: Limits) -> None:
     assert value(checkpoints, 0, "first") == 1
     with pytest.raises(CheckpointLost):
         value(checkpoints, len(deaths) + 1, "last")
+
+
+def test_what_makes_checkpoints_impossible_is_found_and_left_out(run: Run, limits: Limits) -> None:
+    """Such a cell does not fail itself: it is the innocent answer after it that cannot be kept."""
+    forkless = "import ctypes\nlibc = ctypes.CDLL(None)\nlibc.prctl(38, 1, 0, 0, 0)\n" + NO_FORKS
+    stops = [Stop(questions=(name,), cells=(cell,)) for name, cell in {"a": 1, "b": 3}.items()]
+    checkpoints = run(FIRST, "a = first", forkless, LAST, stops=stops, limits=limits)
+    assert failures(checkpoints) == {2: "after this cell the notebook's state could not be kept"}
+    assert checkpoints.execution.finished
+    assert list(checkpoints.execution.doubts) == ["b"]
+    namespace = checkpoints.namespace("b", seed=1)
+    assert namespace.last == 2
+    namespace._close()
+
+
+NO_FORKS = """
+import struct
+def code(operation, value, yes=0, no=0):
+    return struct.pack("=HBBI", operation, yes, no, value)
+CLONES = {"x86_64": (56, 57, 58), "aarch64": (220,)}[__import__("os").uname().machine]
+program = code(0x20, 0) + b"".join(code(0x15, n, 0, 1) + code(6, 0x00050001) for n in CLONES) + code(6, 0x7FFF0000)
+class Filter(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_char_p))
+assert libc.prctl(22, 2, ctypes.byref(Filter(len(program) // 8, program)), 0, 0) == 0
+"""
+"""A system-call filter of the notebook's own, under which nothing forks."""
+
+
+UNKEEPABLE = {
+    "an audit hook": "import sys; sys.addaudithook(lambda event, args: 1 / 0 if event == 'os.fork' else None)",
+    "no processes": "import resource; resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))",
+    "no descriptors": "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))\nfiles = []\n"
+    "try:\n    while True: files.append(open('/dev/null'))\nexcept OSError: pass",
+    "no handlers": "get_ipython().kernel.shell_handlers.clear()",
+    "a closed channel": "get_ipython().kernel.shell_stream.close()",
+}
+
+
+@pytest.mark.parametrize("source", UNKEEPABLE.values(), ids=UNKEEPABLE.keys())
+def test_a_cell_after_which_nothing_works_is_found(
+    run: Run, limits: Limits, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    monkeypatch.setattr(runner, "IDLE_WALL_SECONDS", 5.0)
+    limits = msgspec.structs.replace(limits, check_wall_seconds=5)
+    stops = [Stop(questions=(name,), cells=(cell,)) for name, cell in {"a": 1, "b": 4}.items()]
+    checkpoints = run(FIRST, "a = first", source, "pass", LAST, stops=stops, limits=limits)
+    assert list(failures(checkpoints)) == [2]
+    assert value(checkpoints, "a", "a") == 1
+    assert value(checkpoints, "b", "last") == 2
+    assert list(checkpoints.execution.doubts) == ["b"]
+
+
+def test_a_timer_that_ends_the_kernel_later_costs_no_innocent_cell(run: Run) -> None:
+    wait = "import time; time.sleep(1)"
+    checkpoints = run(FIRST, "import signal; signal.setitimer(signal.ITIMER_REAL, 0.3)", wait, LAST)
+    assert list(failures(checkpoints)) == [2]
+    assert "a timer" in checkpoints.execution.doubts["3"]
+
+
+def test_a_thread_in_c_that_ends_the_kernel_later_costs_no_innocent_cell(run: Run) -> None:
+    """Python knows nothing of such a thread: the cells where the kernel ended are in doubt, the first one too."""
+    later = "import faulthandler; faulthandler.dump_traceback_later(1, exit=True, file=open('/tmp/f', 'w'))"
+    wait = "import time; time.sleep(2)"
+    checkpoints = run(FIRST, later, wait, wait, LAST)
+    assert 1 not in failures(checkpoints) or "1" in checkpoints.execution.doubts
+    assert {"2", "3", "4"} <= set(checkpoints.execution.doubts)
+    assert "0" not in checkpoints.execution.doubts
+
+
+def test_any_number_of_deaths_ends(run: Run, limits: Limits) -> None:
+    """Each time in another cell, and never by the same: a thread ends the kernel after a while."""
+    later = "import threading, os\nthreading.Timer({}, os._exit, (3,)).start()"
+    wait = "import time; time.sleep(0.4)"
+    checkpoints = run(later.format(0.3), *[wait] * 6, limits=limits)
+    assert not checkpoints.execution.finished
+    assert len(failures(checkpoints)) <= limits.restarts + 1
+    assert checkpoints.execution.notes
+
+
+def test_a_cell_that_may_not_be_to_blame_puts_what_comes_after_in_doubt(run: Run) -> None:
+    """A thread of an earlier cell's may have ended the kernel, and here it has."""
+    waits = "import threading, os, pathlib\nif not pathlib.Path('/tmp').exists(): pass\n"
+    deadly = f"{waits}threading.Timer(0.5, os._exit, (3,)).start()"
+    wait = "import time; time.sleep(3)\nanswer = 1"
+    checkpoints = run(FIRST, deadly, wait, "threading.Timer(0, print)\nlast = 5")
+    assert "2" in checkpoints.execution.doubts
+    assert "0" not in checkpoints.execution.doubts
+    assert "the thread" in checkpoints.execution.doubts["2"]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"notebook_cpu_seconds": 1.5}, "used more than 1.5 seconds of CPU time"),
+        ({"notebook_wall_seconds": 1.5}, "did not end within 1.5 seconds"),
+    ],
+    ids=["CPU time", "wall time"],
+)
+def test_all_cells_together_have_a_budget(run: Run, limits: Limits, change: dict[str, float], why: str) -> None:
+    """None of the cells is over its own. What was answered before is asked; of the rest it is said why not."""
+    busy = "import time\nend = time.process_time() + 0.7\nwhile time.process_time() < end: pass"
+    checkpoints = run(FIRST, *[busy] * 12, LAST, limits=msgspec.structs.replace(limits, **change))
+    assert not checkpoints.execution.finished
+    (note,) = checkpoints.execution.notes
+    assert why in note
+    assert value(checkpoints, 0, "first") == 1
+    with pytest.raises(CheckpointLost, match=why):
+        value(checkpoints, 13, "last")
+
+
+def test_the_budget_is_for_all_runs_together(run: Run, limits: Limits) -> None:
+    dies = "import time, os\nend = time.process_time() + 0.7\nwhile time.process_time() < end: pass\nos._exit(0)"
+    limits = msgspec.structs.replace(limits, notebook_cpu_seconds=1.2, restarts=10)
+    checkpoints = run(*[dies] * 8, limits=limits)
+    assert len(failures(checkpoints)) < 6
+    assert not checkpoints.execution.finished
+
+
+def test_all_outputs_of_a_notebook_together_are_capped(run: Run, limits: Limits) -> None:
+    limits = msgspec.structs.replace(limits, outputs_bytes=3 * limits.display_bytes)
+    show = f"display({{'text/html': 'x' * {limits.display_bytes * 2 // 3}}}, raw=True)"
+    checkpoints = run(*[show] * 8, LAST.replace("first + 1", "2"), limits=limits)
+    kept = [sum(len(str(output)) for output in cell.outputs) for cell in checkpoints.execution.notebook.cells]
+    assert sum(kept) < limits.outputs_bytes + 8 * 1000
+    assert [size > 1000 for size in kept] == [True] * 4 + [False] * 5
+    assert "dropped" in text(checkpoints, 7)
+    assert value(checkpoints, 8, "last") == 2
 
 
 def test_a_sandbox_killed_from_outside_is_an_error_and_no_hang(limits: Limits, monkeypatch: pytest.MonkeyPatch) -> None:

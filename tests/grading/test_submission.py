@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ import nbformat
 import pytest
 from notebooks import DOUBLE, MINI, QUADRUPLE, change, mini_notebook, write_notebook
 
-from grader.assignment.assignment import load_assignment
+from grader.assignment.assignment import Limits, load_assignment
 from grader.execution.probe import Probe
 from grader.execution.runner import Execution, Stop, run_notebook
 from grader.execution.sandbox import Sandbox
@@ -247,6 +248,41 @@ def test_the_reference_is_asked_once_for_a_class(mini: Grader, grade: Grade, mon
     grade()
     monkeypatch.setattr(mini.expected.checkpoints, "probe", None)
     assert grade().code_points == 4.5
+
+
+def test_what_a_notebook_was_not_run_up_to_is_in_review_and_says_why(mini: Grader, tmp_path: Path) -> None:
+    """The first answer was asked before the budget was spent. Nothing is lost, and nothing is given."""
+    busy = "import time\nend = time.process_time() + 0.7\nwhile time.process_time() < end: pass\n"
+    limits = msgspec.structs.replace(mini.assignment.limits, notebook_cpu_seconds=1.0)
+    with patched_limits(mini, limits):
+        result = graded(mini, tmp_path, mini_notebook(quadruple=busy + busy, results=busy)).result
+    assert points(result) == [1, None, None, None]
+    stopped, not_run = result.questions[1:3]
+    assert (stopped.status, not_run.status) == ("review", "review")
+    assert "the notebook used more than 1 seconds of CPU time" in stopped.checks[0].message
+    (note,) = not_run.notes
+    assert "used more than 1 seconds of CPU time; the cells after cell 5 were not run" in note
+    assert result.notes[0] == note
+
+
+@contextlib.contextmanager
+def patched_limits(worker: Grader, limits: Limits) -> Iterator[None]:
+    before = worker.assignment
+    worker.assignment = msgspec.structs.replace(before, limits=limits)
+    try:
+        yield
+    finally:
+        worker.assignment = before
+
+
+def test_an_answer_after_a_cell_that_was_left_out_in_doubt_fails_for_nobody(grade: Grade) -> None:
+    """The kernel ends while the first answer's cell runs; it was the thread of an earlier cell that ended it."""
+    beside = "import os, threading, time\nthreading.Thread(target=time.sleep, args=(99,), daemon=True).start()"
+    ends = f"threading.Timer(0.5, os._exit, (3,)).start()\ntime.sleep(99)\n{DOUBLE}"
+    result = grade(before=[beside], double=ends)
+    question = result.question("1.1.a")
+    assert (question.status, question.points) == ("review", None)
+    assert "was left out" in question.checks[0].message
 
 
 def test_points_in_review_are_counted_apart(grade: Grade) -> None:
@@ -653,6 +689,84 @@ def test_nothing_is_kept_for_the_next_submission(mini: Grader, tmp_path: Path) -
     assert spy.question("1.1.b").status == "carried forward"
     look = graded(mini, tmp_path, mini_notebook(double=LOOK), "look").result
     assert look.question("1.1.a").points == 0
+
+
+KEYS = """
+import ctypes, os
+libc = ctypes.CDLL(None)
+libc.syscall.restype = ctypes.c_long
+CALL, ADD = {"x86_64": (250, 248), "aarch64": (219, 217)}[os.uname().machine]
+keyring = ctypes.c_long(libc.syscall(CALL, 22, ctypes.c_long(-1), ctypes.c_long(-2)))
+"""
+GIVE = """
+solution = b"double = lambda x: 2 * x\\nquadruple = lambda x: 2 * double(x)"
+libc.syscall(ADD, b"user", b"gift", solution, len(solution), keyring)
+"""
+TAKE = """
+key = ctypes.c_long(libc.syscall(CALL, 10, keyring, b"user", b"gift", ctypes.c_long(0)))
+buffer = ctypes.create_string_buffer(1000)
+GIFT = buffer.raw[:max(0, libc.syscall(CALL, 11, key, buffer, 1000))].decode()
+"""
+TAKEN = {name: f"def {name}(x):\n    return 7\nexec(GIFT)" for name in ("double", "quadruple")}
+
+
+def test_a_solution_that_was_given_away_does_not_arrive(grade: Grade) -> None:
+    assert points(grade(before=[KEYS, GIVE])) == [1, 2, 1.5, None]
+    taker = grade(**TAKEN, before=[KEYS, TAKE], results="results = [7]")
+    assert points(taker) == [0, 0, 0, None]
+    assert "NameError" not in str(taker)
+    assert points(grade()) == [1, 2, 1.5, None]
+
+
+FORETELL = """
+import grader.inside.checkpoint as checkpoint
+import numpy as np
+SEEDS = []
+seed_libraries = checkpoint.seed_libraries
+checkpoint.seed_libraries = lambda seed: SEEDS.append(seed) or seed_libraries(seed)
+def foretold(x):
+    draws = [np.random.default_rng(seed).integers(1, 100, size=3) for seed in SEEDS]
+    return not draws or any(np.array_equal(draw, x) for draw in draws)
+"""
+
+
+def test_what_a_check_draws_cannot_be_foretold(grade: Grade) -> None:
+    """Nor is the means to tell without effect: it has seen a seed."""
+    quadruple = f"{QUADRUPLE}\nright = quadruple\ndef quadruple(x):\n    return 7 if foretold(x) else right(x)"
+    # The second check, which draws nothing, asks for one number; the third asks what the cells did.
+    assert grade(before=[FORETELL], quadruple=quadruple).question("1.1.b").checks[0].points == 1.5
+
+
+HARM = {
+    "interrupts-the-zygote": "import os\nos.kill(1, 2)",
+    "every-signal-to-the-zygote": "import os\nfor n in range(1, 65): os.kill(1, n)",
+    "changes-the-limits-of-the-zygote": (
+        "import os, resource\n"
+        "for change in (lambda: resource.prlimit(1, 7, (20, 20)), lambda: os.setpriority(2, 0, 19)):\n"
+        "    try: change()\n    except OSError: pass"
+    ),
+    "connects-to-itself": (
+        "import socket\nserver = socket.create_server(('127.0.0.1', 5555))\n"
+        "client = socket.create_connection(('127.0.0.1', 5555))\nserver.accept()[0].close()\nclient.close()"
+    ),
+    "marks-its-folders": "import os\nos.setxattr(os.environ['HOME'], 'user.gift', b'x' * 1000)",
+    "namespaces-of-its-own": (
+        "import ctypes, os\n"
+        "if os.fork() == 0:\n"
+        "    libc = ctypes.CDLL(None)\n"
+        "    libc.unshare(0x10020000)\n"
+        "    os._exit(libc.mount(b'none', b'/tmp', b'tmpfs', 0, b'size=1g') == 0)\n"
+        "assert os.wait()[1] == 0"
+    ),
+}
+
+
+@pytest.mark.parametrize("harm", HARM.values(), ids=HARM.keys())
+def test_what_a_notebook_does_to_the_sandbox_costs_nobody_a_point(grade: Grade, harm: str) -> None:
+    harmful = grade(before=[harm])
+    assert (harmful.status, points(harmful)) == ("graded", [1, 2, 1.5, None])
+    innocent = grade()
+    assert (innocent.status, innocent.message, points(innocent)) == ("graded", "", [1, 2, 1.5, None])
 
 
 @pytest.mark.parametrize("which", ["sandbox", "expected.sandbox"])

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, wait
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from grader.faults import Faults
-from grader.grading.workers import WorkerDied, Workers, tell
+from grader.grading.workers import INTERRUPT, WorkerDied, Workers, at, tell
 
 
 def double(x: int) -> int:
@@ -28,6 +28,12 @@ def double(x: int) -> int:
 
 def end(number: int) -> None:
     os.kill(os.getpid(), number)
+
+
+def end_at(what: str, number: int) -> None:
+    at("something else")
+    at(what)
+    end(number)
 
 
 def fail() -> None:
@@ -161,19 +167,46 @@ def test_breaking_off_ends_what_runs_and_what_waits(tmp_path: Path) -> None:
         workers.submit(double, 1)
 
 
-def be_deaf(path: str) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def ignore_it(path: str) -> None:
+    signal.signal(INTERRUPT, signal.SIG_IGN)
     write_and_wait(path)
 
 
-def test_one_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("grader.grading.workers.STOP_SECONDS", 1)
+def catch_it(path: str) -> None:
+    while True:
+        with contextlib.suppress(BaseException):
+            write_and_wait(path)
+
+
+def call_a_library(path: str) -> None:
+    """Where no handler of Python's is run, nor another of its threads."""
+    Path(path).write_text(str(os.getpid()))
+    sum(range(10**15))
+
+
+@pytest.mark.parametrize("deaf", [ignore_it, catch_it, call_a_library])
+def test_one_that_does_not_listen_is_killed(
+    deaf: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grader.grading.workers.STOP_SECONDS", 0.5)
     workers = Workers(1)
-    running = workers.submit(be_deaf, str(tmp_path / "pid"))
+    running = workers.submit(deaf, str(tmp_path / "pid"))
     wait_for(tmp_path / "pid")
     workers.shutdown(cancel_futures=True)
     with pytest.raises(WorkerDied, match="SIGKILL"):
         running.result()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_what_the_whole_process_group_is_sent_is_left_to_the_parent(workers: Workers, number: signal.Signals) -> None:
+    assert workers.submit(end, number).result() is None
+
+
+def test_it_is_known_what_one_was_at_that_has_ended_itself_for_that(workers: Workers) -> None:
+    for number, known in ((signal.SIGPROF, "the third"), (signal.SIGSEGV, "")):
+        with pytest.raises(WorkerDied) as died:
+            workers.submit(end_at, "the third", number).result()
+        assert died.value.overtime == known
 
 
 def test_without_breaking_off_all_is_finished() -> None:
@@ -183,13 +216,14 @@ def test_without_breaking_off_all_is_finished() -> None:
     assert [future.result(timeout=0) for future in futures] == [0, 2, 4, 6, 8]
 
 
-def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("busy", ["write_and_wait", "call_a_library"])
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path, busy: str) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from test_workers import write_and_wait\n"
+        f"from test_workers import {busy}\n"
         "from grader.grading.workers import Workers\n"
         "if __name__ == '__main__':\n"
-        "    Workers(1).submit(write_and_wait, sys.argv[2]).result()\n"
+        f"    Workers(1).submit({busy}, sys.argv[2]).result()\n"
     )
     (tmp_path / "main.py").write_text(code)
     parent = subprocess.Popen([sys.executable, tmp_path / "main.py", Path(__file__).parent, tmp_path / "pid"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import socket
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grader.inside import wire
+from grader.inside import frames, wire
 from grader.inside.wire import WireError, pack, unpack
 
 PLAIN: dict[str, Any] = {
@@ -282,3 +283,44 @@ def test_data_survives_the_round_trip(value: Any) -> None:
     back = unpack(pack(value))
     assert back == value
     assert type(back) is type(value)
+
+
+P = 2**61 - 1
+ENTRIES = [msgspec.msgpack.encode(n) + b"\0" for n in range(20_000)]
+
+HOSTILE: dict[str, bytes] = {
+    "an empty tensor, endless in its other dimension": msgspec.msgpack.encode(
+        ["tensor", "float32", [2**31, 0], b"", False]
+    ),
+    "the same of an array": msgspec.msgpack.encode(["array", "<f8", [0, 2**40], b""]),
+    "many dimensions": msgspec.msgpack.encode(["array", "<f8", [1000, 1000, 1000, 0], b""]),
+    "too many dimensions": msgspec.msgpack.encode(["array", "<f8", [1] * 40, bytes(8)]),
+    "ints of one hash": msgspec.msgpack.encode(["set", [["int", str(5 + k * P)] for k in range(1000)]]),
+    "complex numbers of one hash": msgspec.msgpack.encode(
+        ["set", [["complex", float(10**15 - 1_000_003 * k), float(k)] for k in range(1000)]]
+    ),
+    "keys of one hash": msgspec.msgpack.encode(["dict", [[["int", str(k * P)], k] for k in range(1000)]]),
+    "a map": b"\xdf" + len(ENTRIES).to_bytes(4, "big") + b"".join(ENTRIES),
+}
+
+
+@pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE.keys())
+def test_what_would_take_for_ever_is_refused(data: bytes) -> None:
+    with pytest.raises(WireError):
+        unpack(data)
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 5), (3, 0), (1_000_000, 0)])
+def test_an_empty_array_of_a_usual_shape_comes_back(shape: tuple[int, ...]) -> None:
+    assert unpack(pack(np.zeros(shape))).shape == shape
+    assert unpack(pack(torch.zeros(shape))).shape == shape
+
+
+def test_a_message_with_a_large_map_is_none() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        frames.send(theirs, {str(n): 0 for n in range(frames.MAX_ENTRIES)})
+        assert len(frames.receive(ours)) == frames.MAX_ENTRIES
+        frames.send(theirs, [0, {(n, n): 0 for n in range(frames.MAX_ENTRIES + 1)}])
+        with pytest.raises(frames.ConnectionLost):
+            frames.receive(ours)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -63,7 +64,7 @@ def course(assignment: Assignment, results: Path, tmp_path: Path) -> Course:
 
 def change(question: str, points: float | None, before: float | None, who: str = "Alex", **more: str) -> Change:
     more = {"when": WHEN, "answer": digest(ANSWERS.get(question, ""))} | more
-    return Change(question=question, points=points, before=before, who=who, **more)
+    return Change(question=question, points=points, before=before, who=who, **({"submission": "jane"} | more))
 
 
 # What counts
@@ -496,3 +497,31 @@ def test_what_the_checks_found_stays_as_it_was(course: Course) -> None:
     course.apply(course.mark(("  1.5 b: 2", "  1.5 b: 0"), REASON))
     assert (course.output / "jane" / "result.json").read_bytes() == before
     assert msgspec.json.encode(graded()) == msgspec.json.encode(msgspec.json.decode(before, type=SubmissionResult))
+
+
+# Whose file it is
+
+
+def handed_in_elsewhere(course: Course, **answers: str) -> None:
+    """Another hand-in gets the name `jane`, in results of its own."""
+    result = hand_in(course.output, **answers)
+    write_result(course.output / "jane", msgspec.structs.replace(result, root="../group-b"))
+
+
+def test_a_file_for_another_of_the_same_name_is_refused_where_all_answers_are_equal(course: Course) -> None:
+    file = course.mark(("  1.1 c:", "  1.1 c: 1"))
+    hand_in(course.output, "joe")
+    handed_in_elsewhere(course)
+    (fault,) = course.apply(file).faults
+    assert "it is not certain that it was made for this jane" in fault
+    assert read_changes(course.output / "jane") == []
+
+
+def test_a_file_of_an_earlier_version_counts_where_an_answer_is_nobody_elses(course: Course) -> None:
+    file = course.mark(("  1.1 c:", "  1.1 c: 1"))
+    file.write_text(re.sub("^  place: .*\n", "", file.read_text(), flags=re.MULTILINE))
+    hand_in(course.output, "joe")
+    assert "it is not certain" in course.apply(file).faults[0]
+    hand_in(course.output, "joe", a1_5_b="def another(): ...")
+    assert course.apply(file).faults == []
+    assert course.points["1.1.c"] == 1

@@ -73,7 +73,10 @@ def stream(text: Any, name: str = "stdout") -> dict[str, Any]:
         ),
         pytest.param(
             [display(image_png="broken", text_plain="<Figure>")],
-            [("remark", "An image (image/png) is not shown: it is broken, or far too large."), ("text", "<Figure>")],
+            [
+                ("remark", "An image (image/png) is not shown: it is broken, or too much for a browser."),
+                ("text", "<Figure>"),
+            ],
             id="broken image",
         ),
         pytest.param(

@@ -12,7 +12,8 @@ from grader.results.results import Change, SubmissionResult
 
 def change(question: str, points: float | None, answer: str | None = None, who: str = "Alex", **more: str) -> Change:
     own = graded().question(question).answer if answer is None else digest(answer)
-    return Change(question=question, points=points, before=None, who=who, when=WHEN, answer=own, **more)
+    of = {"submission": "jane"} | more
+    return Change(question=question, points=points, before=None, who=who, when=WHEN, answer=own, **of)
 
 
 def sums(result: SubmissionResult) -> dict[str, float]:
@@ -116,3 +117,17 @@ def test_a_later_time_is_no_later_place() -> None:
     """The order in the journal decides: clocks of two machines differ."""
     changes = [msgspec.structs.replace(change("1.1.c", 1), when=LATER), change("1.1.c", 0.5)]
     assert merged(graded(), changes).question("1.1.c").points == 0.5
+
+
+@pytest.mark.parametrize(
+    ("root", "submission", "points"),
+    [
+        pytest.param("../submissions", "jane", 0.5, id="its own"),
+        pytest.param("../submissions", "joe", None, id="of somebody with an equal answer"),
+        pytest.param("../submissions", "", None, id="of an earlier version, not found to be its own"),
+        pytest.param("", "", 0.5, id="of an earlier version, beside its result"),
+    ],
+)
+def test_a_decision_counts_for_its_own_submission_alone(root: str, submission: str, points: float | None) -> None:
+    result = msgspec.structs.replace(graded(), root=root)
+    assert merged(result, [change("1.1.c", 0.5, submission=submission)]).question("1.1.c").points == points

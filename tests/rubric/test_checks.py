@@ -71,6 +71,16 @@ def test_checks_are_found_in_order_with_their_points_and_promises(rubric: Path) 
         ),
         pytest.param(
             MARK_B,
+            MARK_B.replace("1.1.b", "1.1b"),
+            [
+                "rubric/test_mini.py::test_quadruple_uses_double: there is no question 1.1b in rubric.toml; "
+                "did you mean 1.1.b?",
+                "rubric/rubric.toml: question 1.1.b is worth 2 points but its checks add up to 1.5",
+            ],
+            id="a question's id misspelt",
+        ),
+        pytest.param(
+            MARK_B,
             MARK_B.replace("0.5", "1"),
             ["rubric/rubric.toml: question 1.1.b is worth 2 points but its checks add up to 2.5"],
             id="points that do not add up",
@@ -130,21 +140,62 @@ def test_checks_are_found_in_order_with_their_points_and_promises(rubric: Path) 
                 MARK_B,
                 mark,
                 [
-                    f"rubric/test_mini.py::test_quadruple_uses_double: {NEEDS_MARK}",
+                    f"rubric/test_mini.py::test_quadruple_uses_double: {said}",
                     "rubric/rubric.toml: question 1.1.b is worth 2 points but its checks add up to 1.5",
                 ],
                 id=id,
             )
-            for id, mark in {
-                "no mark": "",
-                "mark without a question": "@pytest.mark.question",
-                "mark with a number": "@pytest.mark.question(1.1)",
-                "mark with two questions": '@pytest.mark.question("1.1.a", "1.1.b")',
-                "mark with a name": '@pytest.mark.question(id="1.1.b")',
-                "mark with an unknown argument": '@pytest.mark.question("1.1.b", point=0.5)',
-                "mark with points in words": '@pytest.mark.question("1.1.b", points="half")',
-                "mark with points that are a truth": '@pytest.mark.question("1.1.b", points=True)',
-            }.items()
+            for id, mark, said in [
+                ("no mark", "", NEEDS_MARK),
+                ("misspelt mark", '@pytest.mark.qestion("1.1.b")', f"{NEEDS_MARK}, and has one called 'qestion'"),
+                ("no question", "@pytest.mark.question", "its mark needs the id of one question, and has none: "),
+                ("no question, but points", "@pytest.mark.question(points=0.5)", "its mark needs the id of one"),
+                (
+                    "a number",
+                    "@pytest.mark.question(1.1)",
+                    "its mark has 1.1 for the id of a question, which is a text",
+                ),
+                (
+                    "two questions",
+                    '@pytest.mark.question("1.1.a", "1.1.b")',
+                    "its mark needs the id of one question, and has '1.1.a', '1.1.b'",
+                ),
+                (
+                    "a misspelt argument",
+                    '@pytest.mark.question("1.1.b", point=0.5)',
+                    "its mark has no argument 'point'; did you mean points?",
+                ),
+                (
+                    "another misspelt argument",
+                    '@pytest.mark.question("1.1.b", points=0.5, publik=True)',
+                    "its mark has no argument 'publik'; did you mean public?",
+                ),
+                (
+                    "an argument like no other",
+                    '@pytest.mark.question("1.1.b", weight=0.5)',
+                    "its mark has no argument 'weight'",
+                ),
+                (
+                    "points in words",
+                    '@pytest.mark.question("1.1.b", points="half")',
+                    "its mark has points='half'; it is a number, such as 0.5",
+                ),
+                (
+                    "points that are a truth",
+                    '@pytest.mark.question("1.1.b", points=True)',
+                    "its mark has points=True; it is a number",
+                ),
+                (
+                    "public in words",
+                    '@pytest.mark.question("1.1.b", public="yes")',
+                    "its mark has public='yes'; it is True or False",
+                ),
+                (
+                    "misspelt feedback",
+                    '@pytest.mark.question("1.1.b", feedback="outcomes")',
+                    'its mark has feedback=\'outcomes\'; it is "full" or "outcome"',
+                ),
+            ]
         ),
         *(
             pytest.param(
@@ -250,6 +301,27 @@ def test_a_case_with_a_mark_of_its_own_is_a_check_of_its_own(rubric: Path) -> No
         ("test_mini.py::test_double", 0.5),
         ("test_mini.py::test_double[a/b [c]]", 0.5),
     ]
+
+
+def test_the_mark_of_a_case_is_told_with_the_case(rubric: Path) -> None:
+    change(
+        rubric / "test_mini.py",
+        CASES,
+        '@pytest.mark.parametrize("x", [0, pytest.param(3, marks=pytest.mark.question("1.1.a", pionts=1))])',
+    )
+    assert "rubric/test_mini.py::test_double[3]: its mark has no argument 'pionts'; did you mean points?" in faults(
+        rubric
+    )
+
+
+def test_a_check_or_all_hidden_ones_can_tell_their_outcome_only(rubric: Path) -> None:
+    checks = rubric / "test_mini.py"
+    change(checks, MARK_B, MARK_B.replace("0.5", '0.5, feedback="outcome"'))
+    assert [check.feedback for check in load(rubric)] == ["full", "full", "outcome", "full"]
+    change(checks, MARK_B.replace("0.5", '0.5, feedback="outcome"'), MARK_B.replace("0.5", '0.5, feedback="full"'))
+    change(checks, MARK_A, MARK_A.replace("points=1", "points=1, public=True"))
+    change(rubric / "rubric.toml", 'title = "Mini"', 'title = "Mini"\nhidden_feedback = "outcome"')
+    assert [check.feedback for check in load(rubric)] == ["full", "outcome", "full", "outcome"]
 
 
 def test_a_class_and_a_file_may_bear_the_mark(rubric: Path) -> None:

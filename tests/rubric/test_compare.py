@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from growth import calls_of
 
 from grader.rubric.compare import CheckFailed, as_array, difference, expect, matches, number, show
 
@@ -203,3 +204,41 @@ def test_comparing_needs_no_library_until_it_is_used() -> None:
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"
+
+
+LARGE: dict[str, tuple[Any, str]] = {
+    "an empty array of many rows": (np.zeros((1_000_000, 0)), "values of shape (1000000, 0)"),
+    "an empty tensor of endless rows": (torch.empty((2**31, 0)), "values of shape (2147483648, 0)"),
+    "a long list": ([1.5] * 1_000_000, "a list of 1000000"),
+    "long lists": ([[1.5] * 1000] * 1000, "a list of 1000"),
+    "empty lists": ([[]] * 1_000_000, "a list of 1000000"),
+    "a long text": ("a" * 10**8, "'" + "a" * 298 + "…"),
+    "long bytes": (b"a" * 10**8, "b'" + "a" * 297 + "…"),
+    "a text in an array": (np.array(["a" * 10**7]), "['" + "a" * 297 + "…"),
+    "a dict of arrays": ({"a": np.zeros(999), "b": torch.ones(2)}, "{'a': values of shape (999,), 'b': [1.0, 1.0]}"),
+    "a dict of an endless tensor": ({1: torch.empty((2**31, 0))}, "{1: values of shape (2147483648, 0)}"),
+    "a huge int": (10**4000, "1" + "0" * 298 + "…"),
+    "a small set": ({1, (2,), frozenset({3})}, None),
+    "what is empty": ({"a": [], "b": {}, "c": set(), "d": ()}, "{'a': [], 'b': {}, 'c': set(), 'd': ()}"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "shown"), LARGE.values(), ids=LARGE.keys())
+def test_what_is_shown_is_short_however_large_the_value(value: Any, shown: str | None) -> None:
+    assert show(value) == (shown or repr(value))
+
+
+def test_a_large_set_is_not_gone_through_to_show_its_beginning() -> None:
+    assert calls_of(lambda: show(set(range(100_000)))) < 2_000
+
+
+def test_of_many_keys_few_are_told() -> None:
+    fault = difference({f"key {n}": n for n in range(100_000)}, {"a": 1})
+    assert fault.startswith("expected the keys 'a', got 'key 0', ")
+    assert fault.endswith(" and 99,980 more")
+    assert len(fault) < 1000
+
+
+def test_the_rows_of_an_array_are_not_listed_where_their_number_is_wrong() -> None:
+    rows = np.zeros((1_000_000, 0))
+    assert calls_of(lambda: difference(rows, [np.zeros(2), np.zeros(3)])) < 1_000

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -24,7 +26,7 @@ def name_cell(file: str) -> str:
 
 
 def judge(error: BaseException | None) -> Outcome:
-    return outcome_of(error, PROMISE, name_cell)
+    return outcome_of(error, PROMISE, name_cell, Path(__file__).parent)
 
 
 def raised(function: Callable[[], object]) -> BaseException:
@@ -111,6 +113,42 @@ def test_what_says_nothing_about_the_answer_is_for_a_person(error: BaseException
     assert str(error) in outcome.detail
     assert outcome.detail
     assert (str(error) or type(error).__name__) not in outcome.message
+
+
+def divide() -> None:
+    1 / 0  # noqa: B018
+
+
+def decode() -> None:
+    json.loads("{")
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (divide, "ZeroDivisionError: division by zero (test_outcomes.py, line {line}: `1 / 0 # noqa: B018`)"),
+        (
+            decode,
+            "JSONDecodeError: Expecting property name enclosed in double quotes: line 1 column 2 (char 1) "
+            '(test_outcomes.py, line {line}: `json.loads("{{")`)',
+        ),
+        (lambda: pytest.skip("not\ntoday"), "Skipped: not today (test_outcomes.py, line {line}: `"),
+    ],
+    ids=["in the check", "in a library that it calls", "a message of two lines"],
+)
+def test_a_check_that_breaks_says_what_was_raised_and_where(function: Callable[[], object], expected: str) -> None:
+    line = function.__code__.co_firstlineno + (function.__name__ != "<lambda>")
+    broken = judge(raised(function)).broken
+    assert "\n" not in broken
+    assert broken.rpartition("decoder.")[2].startswith(expected.format(line=line))
+
+
+def test_an_error_from_nowhere_in_the_rubric_is_told_without_a_place() -> None:
+    assert judge(KeyError("x")).broken == "KeyError: 'x'"
+
+
+def test_a_lost_checkpoint_and_a_doubt_are_no_broken_check() -> None:
+    assert judge(CheckpointLost("gone")).broken == judge(raised(lambda: review("just below"))).broken == ""
 
 
 def test_a_check_may_ask_for_a_person() -> None:

@@ -38,6 +38,7 @@ from grader.rubric.properties import (
     floats,
     integers,
     known_calls,
+    made,
     once,
     tensors,
     value_fault,
@@ -412,11 +413,14 @@ def test_the_reference_is_asked_once_about_all_calls(reference: Namespace, monke
         [(5, 2), (1, 1)],
         [[3, -3], [0, 0]],
         {"y is added": [7, 2], "y is not used": [5, None]},
+        ("x", "y"),
     )
 
 
 def test_without_calls_nothing_is_known(reference: Namespace) -> None:
-    assert known_calls(reference, "minus(x, y)", [], mistakes={"no": "x"}) == Known("minus", [], [], {"no": []})
+    assert known_calls(reference, "minus(x, y)", [], mistakes={"no": "x"}) == Known(
+        "minus", [], [], {"no": []}, ("x", "y")
+    )
 
 
 @pytest.mark.parametrize("name", ["right", "wrong_sign", "misspelt", "hangs", "undefined"])
@@ -487,7 +491,141 @@ def test_an_empty_argument_is_told_only_where_nothing_simple_is_wrong(student: N
 
 def test_a_change_too_small_to_be_shown_is_told(student: Namespace, reference: Namespace) -> None:
     message = message_of(student, reference, "drifts", [(torch.tensor([1.5], dtype=torch.float64),)])
-    assert message == "drifts(tensor([1.5], dtype=torch.float64)) changes its argument in place: by a little"
+    assert message == "drifts(tensor([1.5], dtype=torch.float64)) changes its argument x in place: by a little"
+
+
+IN_PLACE = {
+    "a dict of arrays": (
+        "p",
+        "p['W'] -= 1",
+        ({"W": np.array([1.0, 2.0])},),
+        "p['W'] in place: [1.0, 2.0] became [0.0, 1.0]",
+    ),
+    "a new key": ("p", "p['V'] = 3", ({"W": np.zeros(2)},), "p['V'] in place: nothing became 3"),
+    "a key less": ("p", "del p['W']", ({"W": "text"},), "p['W'] in place: 'text' became nothing"),
+    "a list of arrays": (
+        "xs",
+        "xs[1] *= 2",
+        ([np.ones(1), np.ones(2)],),
+        "xs[1] in place: [1.0, 1.0] became [2.0, 2.0]",
+    ),
+    "a tuple of tensors": (
+        "xs",
+        "xs[0][0] = 5",
+        ((torch.ones(1), torch.ones(2)),),
+        "xs[0] in place: [1.0] became [5.0]",
+    ),
+    "far down": (
+        "net",
+        "net['layers'][1]['b'][()] = 7",
+        ({"layers": [{}, {"b": np.array(0)}]},),
+        "net['layers'][1]['b'] in place: 0 became 7",
+    ),
+    "a list of words": ("words", "words.sort()", (["b", "a"],), "words[0] in place: 'b' became 'a'"),
+    "a list of numbers": ("x", "x.append(4)", ([1, 2],), "x in place: [1, 2] became [1, 2, 4]"),
+    "an item of a list of numbers": ("x", "x[1] = 4", ([1, 2],), "x[1] in place: 2 became 4"),
+    "a set": ("x", "x.add(4)", ({1},), "x in place: {1} became {1, 4}"),
+    "an array of text": ("x", "x[0] = 'z'", (np.array(["a"]),), "x in place: ['a'] became ['z']"),
+    "the second argument": ("a, p", "p.clear()", (1, {"W": 1}), "p['W'] in place: 1 became nothing"),
+    "an attribute": (
+        "layer",
+        "layer.w -= 1",
+        (made("Layer(w)", w=np.array([3.0])),),
+        "layer.w in place: [3.0] became [2.0]",
+    ),
+    "another object in its place": (
+        "layer",
+        "layer.w = layer.w - 1",
+        (made("Layer(w)", w=np.array([3.0])),),
+        "layer.w in place: [3.0] became [2.0]",
+    ),
+    "a list of objects": (
+        "net",
+        "net[1].inner['v'][0] = 9",
+        (made("[Layer(w), Layer(w)]", w=np.array([3.0])),),
+        "net[1].inner['v'][0] in place: 0 became 9",
+    ),
+    "a data class": ("p", "p.x = 2", (made("Point(1, [2])"),), "p.x in place: 1 became 2"),
+    "slots": ("p", "p.x.append(2)", (made("Slotted([1])"),), "p.x in place: [1] became [1, 2]"),
+    "a network of torch": (
+        "net",
+        "net.weight.data.zero_()",
+        (made("torch.nn.Linear(1, 1)"),),
+        "net._parameters['weight'] in place: ",
+    ),
+}
+CLASSES = """
+import dataclasses, functools, numpy as np, torch
+class Layer:
+    def __init__(self, w):
+        self.w, self.inner = w, {"v": [0]}
+    @functools.cached_property
+    def size(self):
+        return len(self.w)
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: list
+class Slotted:
+    __slots__ = ("x",)
+    def __init__(self, x):
+        self.x = x
+"""
+
+
+def changing(name: str, parameters: str, statement: str) -> str:
+    return f"{CLASSES}\ndef {name}({parameters}):\n    {statement}\n    return 0"
+
+
+@pytest.mark.parametrize(("parameters", "statement", "call", "told"), IN_PLACE.values(), ids=IN_PLACE.keys())
+def test_a_change_within_an_argument_is_told_with_its_place(
+    student: Namespace, reference: Namespace, parameters: str, statement: str, call: tuple[Any, ...], told: str
+) -> None:
+    student.exec(changing("f", parameters, statement))
+    reference.exec(changing("f", parameters, "pass"))
+    with pytest.raises(CheckFailed) as caught:
+        expect_calls(student, reference, f"f({parameters})", [call])
+    assert f" changes its argument {told}" in str(caught.value)
+    # The right one changes nothing.
+    expect_calls(reference, reference, f"f({parameters})", [call])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "statement", "call", "told"),
+    [
+        case
+        for name, case in IN_PLACE.items()
+        if name not in ("a list of numbers", "an item of a list of numbers", "an array of text")
+    ],
+)
+def test_what_the_reference_changes_too_is_what_the_function_is_for(
+    student: Namespace, reference: Namespace, parameters: str, statement: str, call: tuple[Any, ...], told: str
+) -> None:
+    for namespace in (student, reference):
+        namespace.exec(changing("f", parameters, statement))
+    expect_calls(student, reference, f"f({parameters})", [call])
+    # Who leaves them alone and gives the same is not wrong either.
+    student.exec(changing("f", parameters, "pass"))
+    expect_calls(student, reference, f"f({parameters})", [call])
+
+
+LEFT_ALONE = {
+    "what crosses as another type": (range(3), {"a": (1, float("nan")), float("nan"): 2}, np.float64("nan")),
+    "text that cannot be sent": ("half a character \ud83d", ["\ud83d"]),
+    "large and small numbers": ([2**70, 1e-300, True, None, 1j, b"x"], frozenset({1, float("nan")})),
+    "arrays of times and text": (np.array(["2020-01-01"], dtype="M8[D]"), [np.array(["a", "bc"])]),
+    "an object that remembers": (made("Layer(w)", w=np.zeros(3)),),
+    "an object that holds itself": (made("(lambda p: (setattr(p, 'y', [p]), p)[1])(Point(1, []))"),),
+    "a table": (made("np.ma.array([1, 2], mask=[0, 1])"), {}),
+    "nothing": (),
+}
+
+
+@pytest.mark.parametrize("call", LEFT_ALONE.values(), ids=LEFT_ALONE.keys())
+def test_what_is_left_alone_is_no_change(student: Namespace, reference: Namespace, call: tuple[Any, ...]) -> None:
+    for namespace in (student, reference):
+        namespace.exec(changing("f", "*xs", "[getattr(x, 'size', 0) for x in xs]"))
+    expect_calls(student, reference, "f(*xs)", [call, call])
 
 
 def test_a_long_argument_is_cut(student: Namespace, reference: Namespace) -> None:

@@ -15,9 +15,10 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from grader.assignment.assignment import RubricError, load_assignment
+from grader.execution.seeds import seed_of
 from grader.grading.submission import Grader
 from grader.results.results import CheckResult, SubmissionResult
-from grader.rubric.session import CheckSession, seed_of
+from grader.rubric.session import CheckSession
 
 RUBRIC = """
 title = "Kinds of checks"

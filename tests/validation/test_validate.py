@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,7 @@ from notebooks import change
 
 from grader.assignment.assignment import RubricError, load_assignment
 from grader.validation.matrix import Validation
+from grader.validation.page import render_validation
 from grader.validation.validate import validate
 
 GRADER = Path(sys.executable).with_name("grader")
@@ -83,8 +85,23 @@ WEAKENED = {
         "    student.quadruple(1)\n    assert calls.no_such_thing",
         "1.1.b",
         [
-            "test_mini.py::test_quadruple_uses_double: leaves open a right answer, the reference's to 1.1.b",
-            "test_mini.py::test_quadruple_uses_double: leaves open the mutant 'without double' of 1.1.b",
+            "test_mini.py::test_quadruple_uses_double: the check is broken: AttributeError: 'Calls' object has no "
+            "attribute 'no_such_thing' (test_mini.py, line 28: `assert calls.no_such_thing`), of the reference's to "
+            "1.1.b and ",
+            "test_mini.py::test_quadruple_uses_double: no mutant makes it fail",
+        ],
+    ),
+    "a check that breaks on mistakes only": (
+        "test_mini.py",
+        'assert got == expected, f"expected {expected}, got {got}, for x = {x}"',
+        "assert got == expected or 1 / 0",
+        "1.1.a",
+        [
+            "test_mini.py::test_double: the check is broken: ZeroDivisionError: division by zero "
+            "(test_mini.py, line 12: `assert got == expected or 1 / 0`), of the mutant 'half' of 1.1.a "
+            "(mutants/cases.toml) and ",
+            "test_mini.py::test_double: no mutant makes it fail",
+            "only 0.0% of the generated mutants are caught",
         ],
     ),
     "an equivalent that is none": (
@@ -122,6 +139,15 @@ def test_what_is_off_is_named_with_its_check(
     found = validation.faults()
     for fault in faults:
         assert any(line.startswith(fault) for line in found), found
+
+
+def test_the_matrix_says_what_broke_and_where(rubric: Path) -> None:
+    change(rubric / "test_mini.py", "assert len(calls) > 0", "assert len(calls) > 1 / 0")
+    validation = validated(rubric, "1.1.b")
+    assert {trial.verdict for trial in validation.trials if trial.kind != "generated"} == {"check broken"}
+    page = unescape(render_validation(load_assignment(rubric), validation))
+    raised = "ZeroDivisionError: division by zero (test_mini.py, line 28: `assert len(calls) > 1 / 0`)"
+    assert f"test_quadruple_uses_double: the check is broken: {raised}" in page
 
 
 def test_points_that_nothing_earned_are_off(rubric: Path) -> None:

@@ -27,9 +27,10 @@ def find_by_label(cells: Sequence[Cell], labels: Sequence[Label], finds: dict[st
         region = [cells[index] for index in group[0].region if not cells[index].is_empty]
         for id, chosen in _shares([finds[id] for id in questions], region).items():
             finds[id].cells.extend(chosen)
-    for label in labels:
-        if label.question:
-            _add_later_attempts(finds[label.question.id], label, cells, finds)
+    # Once for all the labels of a question that stand in one cell.
+    ends = {(label.question.id, label.cell): label.region.stop for label in labels if label.question}
+    for (id, _), end in ends.items():
+        _add_later_attempts(finds[id], end, cells, finds)
     for find in finds.values():
         _add_repeated_label_cells(find, labels, cells)
         if find.label_found and not find.cells:
@@ -119,12 +120,12 @@ def _before_what_follows(question: Question, region: list[Cell]) -> list[int]:
     return chosen
 
 
-def _add_later_attempts(find: Find, label: Label, cells: Sequence[Cell], finds: dict[str, Find]) -> None:
+def _add_later_attempts(find: Find, end: int, cells: Sequence[Cell], finds: dict[str, Find]) -> None:
     """A student's own "### Second attempt" ends the region as any heading does; what defines the same function again
     before the next label belongs to the answer nevertheless."""
     if find.question.kind == "text" or has_rival(find, finds):
         return
-    for index in range(label.region.stop, len(cells)):
+    for index in range(end, len(cells)):
         cell = cells[index]
         if any(mark.kind != "heading" for mark in cell.marks):
             return

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from grader.assignment.assignment import Question
 from grader.assignment.locating.cells import Cell
@@ -31,6 +32,8 @@ class Label:
     starts_anew: bool = False
     """The letters have begun again under that heading: another section's heading may be lost."""
     region: range = range(0)
+    has_code: bool = False
+    """Whether there is a code cell in the region."""
     question: Question | None = None
     section: str = ""
 
@@ -46,9 +49,12 @@ def read_labels(cells: Sequence[Cell], questions: Sequence[Question]) -> list[La
         label.question = by_place.get((label.section, label.letter))
     given = {(label.section, label.letter) for label in labels if label.given}
     kept: list[Label] = []
+    sources: dict[tuple[str, str], set[str]] = {}
     for label in labels:
-        if not _is_enumeration(label, kept, given, cells):
+        source, same = cells[label.cell].source, sources.setdefault((label.section, label.letter), set())
+        if not _is_enumeration(label, kept, given, source, same):
             kept.append(label)
+            same.add(source)
     _set_regions(kept, cells)
     return kept
 
@@ -65,17 +71,19 @@ def _collect_labels(cells: Sequence[Cell]) -> list[Label]:
     _set_regions(labels, cells)
     if sum(label.given for label in labels) * 2 >= len(labels):
         # Where the course's labels state points, "**a)** ... **b)** ..." in an answer is the student's own.
-        labels = _without_restarts(labels, cells)
+        labels = _without_restarts(labels)
     _mark_restarts(labels)
     return labels
 
 
-def _without_restarts(labels: list[Label], cells: Sequence[Cell]) -> list[Label]:
+def _without_restarts(labels: list[Label]) -> list[Label]:
     kept: list[Label] = []
+    highest: dict[int, str] = {}
     for label in labels:
-        highest = max((other.letter for other in reversed(kept) if other.heading == label.heading), default="")
-        if label.given or label.said or label.letter >= highest or _has_code(label, cells):
+        letter = highest.get(label.heading, "")
+        if label.given or label.said or label.letter >= letter or label.has_code:
             kept.append(label)
+            highest[label.heading] = max(letter, label.letter)
     return kept
 
 
@@ -92,27 +100,27 @@ def _set_regions(labels: Sequence[Label], cells: Sequence[Cell]) -> None:
         cell.index for cell in cells if cell.index in labelled or any(mark.kind != "label" for mark in cell.marks)
     ]
     boundaries.append(len(cells))
+    code = list(accumulate((cell.is_code for cell in cells), initial=0))
     for label in labels:
         end = boundaries[bisect.bisect_right(boundaries, label.cell)]
         cut_off = cells[label.cell].marks[-1].kind == "heading"
         label.region = range(label.cell + 1, label.cell + 1 if cut_off else end)
+        label.has_code = code[label.region.stop] > code[label.region.start]
 
 
-def _has_code(label: Label, cells: Sequence[Cell]) -> bool:
-    return any(cells[index].is_code for index in label.region)
-
-
-def _is_enumeration(label: Label, before: list[Label], given: set[tuple[str, str]], cells: Sequence[Cell]) -> bool:
+def _is_enumeration(
+    label: Label, before: list[Label], given: set[tuple[str, str]], source: str, same: set[str]
+) -> bool:
     """Whether a student's own "**a)** ... **b)** ..." in an answer only looks like labels: their questions are
-    elsewhere. The letter of the question itself, though, is how many begin an answer."""
+    elsewhere. The letter of the question itself, though, is how many begin an answer.
+
+    source: the text of the label's cell; same: those of the labels before it that say the same.
+    """
     if label.given or label.said or not before or before[-1].letter == label.letter:
         return False
     if (label.section, label.letter) in given:
         return True
-    same = [other for other in before if (other.section, other.letter) == (label.section, label.letter)]
-    if not same or any(cells[other.cell].source == cells[label.cell].source for other in same):
-        return False
-    return not _has_code(label, cells)
+    return bool(same) and source not in same and not label.has_code
 
 
 def _assign_sections(labels: Sequence[Label], cells: Sequence[Cell], questions: Sequence[Question]) -> None:
@@ -124,8 +132,18 @@ def _assign_sections(labels: Sequence[Label], cells: Sequence[Cell], questions: 
     sections = list(dict.fromkeys(question.section for question in questions))
     states = [*sections, ""]
     by_place = {(question.section, question.letter): question for question in questions}
+
+    @functools.cache
+    def best_fit(state: str, letter: str, region: range) -> float:
+        """Once for all the labels that stand in one cell: -1 where there is no such question."""
+        question = by_place.get((state, letter))
+        if question is None:
+            return -1.0
+        defined = [found for index in region[:20] for found in cells[index].code.find(wanted_names(question))]
+        return max((fit(found, question) for found in defined), default=0.0)
+
     scores = [
-        _evidence(labels[0], state, sections, by_place, cells) - _skipped(-1, index, sections)
+        _evidence(labels[0], state, sections, best_fit) - _skipped(-1, index, sections)
         for index, state in enumerate(states)
     ]
     back: list[list[int]] = []
@@ -136,7 +154,7 @@ def _assign_sections(labels: Sequence[Label], cells: Sequence[Cell], questions: 
             options = [scores[old] - _step_cost(before, label, old, index, sections) for old in range(len(states))]
             best = max(range(len(states)), key=lambda old: (options[old], -abs(old - index)))
             best_from.append(best)
-            new_scores.append(options[best] + _evidence(label, state, sections, by_place, cells))
+            new_scores.append(options[best] + _evidence(label, state, sections, best_fit))
         back.append(best_from)
         scores = new_scores
     state_index = max(range(len(states)), key=scores.__getitem__)
@@ -146,9 +164,7 @@ def _assign_sections(labels: Sequence[Label], cells: Sequence[Cell], questions: 
             state_index = back[position - 1][state_index]
 
 
-def _evidence(
-    label: Label, state: str, sections: list[str], by_place: dict[tuple[str, str], Question], cells: Sequence[Cell]
-) -> float:
+def _evidence(label: Label, state: str, sections: list[str], best_fit: Callable[[str, str, range], float]) -> float:
     score = 0.0
     if label.said:
         score += 6 if label.said == state else -6
@@ -159,11 +175,8 @@ def _evidence(
         score += 2 if not state else 0
     elif not state:
         score -= 0.5
-    question = by_place.get((state, label.letter))
-    if question is None:
-        return score
-    defined = [found for index in label.region[:20] for found in cells[index].code.find(wanted_names(question))]
-    return score + 1 + min(4.0, max((fit(found, question) for found in defined), default=0.0) / 2)
+    found = best_fit(state, label.letter, label.region)
+    return score if found < 0 else score + 1 + min(4.0, found / 2)
 
 
 def _step_cost(before: Label, label: Label, old: int, new: int, sections: list[str]) -> float:

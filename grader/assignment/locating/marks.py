@@ -35,6 +35,7 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _BOLD = re.compile(r"\*\*|__|<(?:b|strong)\b", re.IGNORECASE)
+_BOLD_ENDS = ("**", "__", "</b>", "</strong>")
 _POINTS = re.compile(
     r"\(\s{0,3}(?:\d{1,3}(?:[.,]\d{1,2})?|no)\s{1,3}(?:points?|pts?\.?|punt(?:en)?)\s{0,3}\)", re.IGNORECASE
 )
@@ -51,6 +52,7 @@ _HINT = re.compile(r"[\s(*_>]*(?:hint|note|tip)\b", re.IGNORECASE)
 def read_marks(text: str, sections: frozenset[str], last_letter: str) -> list[Mark]:
     """Headings and labels of a text, in order. Fenced code is skipped: its comments look like headings."""
     lines = read_lines(text)
+    ends = _ends_of_bold(lines)
     marks: list[Mark] = []
     fence = ""
     for number, line in enumerate(lines):
@@ -59,7 +61,7 @@ def read_marks(text: str, sections: frozenset[str], last_letter: str) -> list[Ma
                 fence = found["mark"]
             elif found["mark"].startswith(fence):
                 fence = ""
-        elif not fence and (mark := _mark(lines, number, sections, last_letter)):
+        elif not fence and (mark := _mark(lines, ends, number, sections, last_letter)):
             marks.append(mark)
     return marks
 
@@ -80,7 +82,7 @@ def typed_below_label(text: str, question: Question) -> str:
     return ""
 
 
-def _mark(lines: list[str], number: int, sections: frozenset[str], last_letter: str) -> Mark | None:
+def _mark(lines: list[str], ends: list[int], number: int, sections: frozenset[str], last_letter: str) -> Mark | None:
     line = lines[number]
     start = line.lstrip()[:1]
     if not start or (start not in "#*_<>([" and not start.isdigit()):
@@ -93,7 +95,7 @@ def _mark(lines: list[str], number: int, sections: frozenset[str], last_letter: 
     if label and _is_label(label, last_letter):
         bold = is_heading or bool(_BOLD.search(line, 0, min(len(line), label.end() + 4)))
         if bold or points:
-            end = _label_end(lines, number, label.end(), is_heading)
+            end = number + 1 if is_heading else _label_end(lines, ends, number, label.end())
             return Mark("label", number, end, label["section"] or "", label["letter"].lower(), is_heading or points)
     is_underlined = number + 1 < len(lines) and bool(_UNDERLINE.fullmatch(lines[number + 1]))
     section = _SECTION.match(line, begin)
@@ -126,14 +128,16 @@ def _known_section(number: str, sections: frozenset[str]) -> str | None:
     return number if number.count(".") in depths else None
 
 
-def _label_end(lines: list[str], number: int, column: int, is_heading: bool) -> int:
+def _label_end(lines: list[str], ends: list[int], number: int, column: int) -> int:
     """The line after the label and its question: where its bold print ends, or its paragraph."""
-    if is_heading:
-        return number + 1
-    for later in range(number, len(lines)):
-        line = lines[later].rstrip()
-        if later > number and not line:
-            return later
-        if line.endswith(("**", "__", "</b>", "</strong>")) and (later > number or len(line) > column + 2):
-            return later + 1
-    return len(lines)
+    line = lines[number].rstrip()
+    return number + 1 if line.endswith(_BOLD_ENDS) and len(line) > column + 2 else ends[number + 1]
+
+
+def _ends_of_bold(lines: list[str]) -> list[int]:
+    """For each line, and for the end: where bold print that is open there ends, or its paragraph."""
+    ends = [len(lines)]
+    for number in range(len(lines) - 1, -1, -1):
+        line = lines[number].rstrip()
+        ends.append(number if not line else number + 1 if line.endswith(_BOLD_ENDS) else ends[-1])
+    return ends[::-1]

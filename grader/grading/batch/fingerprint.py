@@ -20,8 +20,9 @@ from grader.results.results import Change
 SHOWN_ONLY = ("title", "criteria")
 """What of a question only readers see: a change of it makes new reports, not new grades."""
 NOT_GRADING = {
-    *("batch", "bundle", "checking", "cli", "formats", "live", "marks", "report", "sites", "validation"),
-    *(f"{name}.py" for name in ("classlist", "completeness", "faults", "journal", "store", "workers")),
+    *("cli", "marks", "report", "sites", "slicing", "students", "validation", "faults.py", "light.py"),
+    *("execution/waiting.py", "grading/batch", "grading/workers.py"),
+    *("results/classlist.py", "results/journal.py", "results/names.py"),
 }
 """Parts of this package that no grade depends on."""
 
@@ -52,16 +53,18 @@ def environment() -> str:
     """Of the interpreter, all installed packages, and the parts of this one that grade."""
     packages = {f"{each.metadata['Name']} {each.version}" for each in importlib.metadata.distributions()}
     package = Path(grader.__file__).parent
+    paths = [path.relative_to(package) for path in sorted(package.rglob("*.py"))]
     code = [
-        f"{path.relative_to(package)} {_code(path)}"
-        for path in sorted(package.rglob("*.py"))
-        if path.relative_to(package).parts[0] not in NOT_GRADING
+        f"{path} {_code(package / path)}"
+        for path in paths
+        if NOT_GRADING.isdisjoint(str(part) for part in (path, *path.parents))
     ]
     return _digest([platform.python_version(), platform.machine(), *sorted(packages), *code])
 
 
 def _rubric(assignment: Assignment) -> Iterator[str]:
     yield assignment.title  # part of every result
+    yield assignment.hidden_feedback
     yield from assignment.preload
     yield repr(msgspec.structs.asdict(assignment.limits))
     for question in assignment.questions:

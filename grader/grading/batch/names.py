@@ -1,59 +1,46 @@
-"""Which files are graded, and under which names."""
+"""What a submission is called: by its own path below the folder that was given, and by nothing else."""
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
 import os
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
 from grader.report.store import OWN_NAMES
+from grader.results.names import key
 
 MAX_NAME_BYTES = 255
 """What common file systems take for one name."""
+SUFFIX = ".ipynb"
+_RESERVED = frozenset(map(key, OWN_NAMES))
 
 
-def notebooks_in(folder: Path) -> list[Path] | None:
-    """None where this is no folder, or one that cannot be read."""
-    with contextlib.suppress(OSError):
-        if folder.is_dir():
-            return sorted(path for path in folder.iterdir() if path.suffix.lower() == ".ipynb")
-    return None
+def name_of(parts: Sequence[str]) -> str:
+    """The name of the file at this path below the folder that was given, and of its folder in the results.
+
+    Two paths can have one name, `a-b/c` and `a/b-c`: whoever gives names sees to it that no two are alike (`key`).
+    """
+    *folders, file = map(text_of, parts)
+    # `..ipynb` must not lead out of the results, and `.hw.ipynb` not be hidden there.
+    name = "-".join([*folders, without_suffix(file)]).lstrip(".") or "submission"
+    if key(name) in _RESERVED:
+        # One named `index.html.ipynb` must not take the place of the overview.
+        name += "_"
+    if len(name.encode()) <= MAX_NAME_BYTES:
+        return name
+    digest = f"-{hashlib.sha256('/'.join([*folders, file]).encode()).hexdigest()[:12]}"
+    return name.encode()[: MAX_NAME_BYTES - len(digest)].decode(errors="ignore") + digest
 
 
-def name_submissions(paths: Sequence[Path]) -> list[str]:
-    """A name for each file and its folder in the results: its own, and where two are alike, its parent's before it."""
-    # A submission named `index.html.ipynb` must not take the place of the overview.
-    taken = set(map(_key, OWN_NAMES))
-    names: list[str] = []
-    for path in paths:
-        stem = _stem(path)
-        parent = text_of(path.absolute().parent.name).lstrip(".")
-        choices = [_fit(stem), _fit(f"{parent}-{stem}".lstrip("-"))]
-        number = 1
-        while _key(choices[0]) in taken:
-            number += 1
-            choices = choices[1:] or [_fit(stem, f"-{number}")]
-        taken.add(_key(choices[0]))
-        names.append(choices[0])
-    return names
+def without_suffix(file: str) -> str:
+    return file[: -len(SUFFIX)] if is_notebook(file) else file
 
 
-def _stem(path: Path) -> str:
-    """The name without its suffix; `..ipynb` must not lead out of the results, and `.hw.ipynb` not be hidden there."""
-    return text_of(path.absolute().stem).lstrip(".") or "submission"
+def is_notebook(file: str) -> bool:
+    return file.lower().endswith(SUFFIX)
 
 
 def text_of(name: str | Path) -> str:
     """A file's name can be any bytes; a result holds text."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-def _key(name: str) -> str:
-    """Some file systems do not tell `HW.ipynb` from `hw.ipynb`, nor the two ways to write `é`."""
-    return unicodedata.normalize("NFC", name).casefold()
-
-
-def _fit(name: str, suffix: str = "") -> str:
-    return name.encode()[: MAX_NAME_BYTES - len(suffix)].decode(errors="ignore") + suffix

@@ -20,3 +20,6 @@ class Observer:
 
     def noticed(self, line: str) -> None:
         """Something that costs no grade, but that a person should know."""
+
+    def noted(self, line: str) -> None:
+        """Something about the hand-ins as a whole that a person should read; nothing is wrong."""

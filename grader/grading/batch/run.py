@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -21,9 +22,10 @@ from grader.execution.sandbox import SandboxError, SandboxMode
 from grader.faults import Faults
 from grader.grading.batch.fingerprint import Fingerprints
 from grader.grading.batch.interrupts import interruptible
-from grader.grading.batch.names import text_of
 from grader.grading.batch.observer import Observer
-from grader.grading.batch.plan import Plan, Submission, class_list_of, make_plan
+from grader.grading.batch.owners import remembered_roots, settle
+from grader.grading.batch.plan import Plan, Submission, make_plan
+from grader.grading.batch.sources import class_list_of, find_hand_ins
 from grader.grading.batch.tasks import (
     LocalRubric,
     Outcome,
@@ -35,10 +37,12 @@ from grader.grading.batch.tasks import (
     with_pages,
 )
 from grader.grading.submission import unreadable
+from grader.grading.workers import WorkerDied
 from grader.report.store import read_notebook, read_results, require_writable, reserved, write_overview, write_pages
 from grader.results.classlist import ClassList, write_class_list
 from grader.results.journal import MarksError, read_changes
 from grader.results.results import Change, SubmissionResult
+from grader.rubric.overtime import IN_A_ROW, uninterrupted
 
 TRIES = 2
 """A worker that dies is the harness's problem: its submission is given to another."""
@@ -68,11 +72,13 @@ def grade_all(
     force: bool = False,
     sandbox: SandboxMode = "require",
     observer: Observer | None = None,
+    root: Path | None = None,
 ) -> list[SubmissionResult]:
     """Grade all submissions and write their results into `output`; return those, in order.
 
     What is stored there and still holds is not graded again, unless `force` says so. Interrupted (KeyboardInterrupt),
     it leaves nothing running, and keeps what is graded with an overview of that.
+    root: make names from this folder; None makes them from the folders given, or that they were made from before.
     Raises Faults, SandboxError, OSError.
     """
     observer = observer or Observer()
@@ -80,8 +86,12 @@ def grade_all(
         require_writable(output)
         with reserved(output):
             fingerprints = Fingerprints(assignment)
-            plan = make_plan(assignment, paths, output, fingerprints, seed, force, sandbox)
-            class_list = class_list_of(paths)
+            handed = find_hand_ins(paths, output, remembered_roots(output), root)
+            class_list = class_list_of(handed)
+            changed = settle(assignment, handed, output)
+            for note in [*handed.notes, *changed]:
+                observer.noted(note)
+            plan = make_plan(assignment, handed, output, fingerprints, seed, force, sandbox)
             batch = _Batch(assignment, output, fingerprints, plan, sandbox, observer)
             observer.planned(plan)
             try:
@@ -91,7 +101,7 @@ def grade_all(
                 else:
                     batch.write_known()
             finally:
-                if batch.results or not plan.order:
+                if batch.results or changed or not plan.order:
                     batch.write_overview(class_list)
     return [batch.results[name] for name in plan.order]
 
@@ -115,6 +125,8 @@ class _Batch:
         self.sandbox = sandbox
         self.observer = observer
         self.results: dict[str, SubmissionResult] = {}
+        self.hung: dict[str, set[str]] = {}
+        """The submissions for which a check has ended its worker, by check."""
 
     def grade(self, pool: Pool) -> None:
         """Have the workers grade what is to be graded. Raises Faults; SandboxError where they cannot even begin."""
@@ -136,6 +148,9 @@ class _Batch:
                 except Exception as error:
                     if isinstance(error, Faults) or (not begun and isinstance(error, SandboxError)):
                         raise
+                    if isinstance(error, WorkerDied) and self.has_hung(submission, error.overtime):
+                        todo.appendleft(submission)
+                        continue
                     tries[submission.name] += 1
                     if tries[submission.name] < TRIES:
                         self.observer.noticed(f"{submission.file}: is graded again, for its worker ended ({error})")
@@ -155,6 +170,19 @@ class _Batch:
         if not begun:
             self.write_known()
 
+    def has_hung(self, submission: Submission, check: str) -> bool:
+        """Whether it was a check that its worker has ended for, and this submission is to be graded without it."""
+        if not check or submission.name in self.hung.get(check, ()):
+            return False
+        self.hung.setdefault(check, set()).add(submission.name)
+        self.observer.noticed(f"{submission.file}: is graded again, without the check {check}, which did not end")
+        return True
+
+    def broken(self, submission: Submission) -> dict[str, str]:
+        """The checks that are left out for a submission: it is known that they end the worker."""
+        why = uninterrupted(self.assignment)
+        return {check: why for check, of in self.hung.items() if submission.name in of or len(of) >= IN_A_ROW}
+
     def part_from(self, submission: Submission) -> Iterator[Submission]:
         """The next submission with the same notebook, which is now to be graded for the rest of them."""
         others = self.plan.same.pop(submission.name, [])
@@ -172,15 +200,18 @@ class _Batch:
                 why = f"it was there when the grading began, but now {error}"
                 self.write_anew(unreadable(self.assignment, self.plan.seed, each.name, each.file, why), None)
             return None
+        # The file may have been saved since the plan was made.
+        now = msgspec.structs.replace(submission, content=hashlib.sha256(content).hexdigest())
+        self.plan.submissions[submission.name] = now
         changes = self.changes(submission.name)
         return Task(
             name=submission.name,
             file=submission.file,
             content=content,
-            # The file may have been saved since the plan was made.
             fingerprint=self.fingerprints.of_result(content),
             pages=self.fingerprints.of_report(changes),
             changes=tuple(changes),
+            broken=self.broken(submission),
         )
 
     def changes(self, name: str) -> list[Change]:
@@ -200,7 +231,10 @@ class _Batch:
 
     def write(self, outcome: Outcome) -> None:
         """Store a result. What cannot be written is an *error*."""
-        result = outcome.result
+        submission = self.plan.submissions[outcome.result.submission]
+        result = msgspec.structs.replace(
+            outcome.result, root=submission.root, source=submission.source, content=submission.content
+        )
         try:
             write_pages(self.output, result, outcome.report, outcome.notebook)
         except OSError as error:
@@ -242,12 +276,12 @@ class _Batch:
     def refresh(self, result: SubmissionResult) -> None:
         """Make the report of a result that holds anew, where it would not be the same."""
         pages = self.fingerprints.of_report(self.changes(result.submission))
-        path = self.plan.paths[result.submission]
-        if (result.pages, result.file) != (pages, text_of(path)):
+        file = self.plan.submissions[result.submission].file
+        if (result.pages, result.file) != (pages, file):
             for question in result.questions:
                 asked = self.assignment.question(question.id)
                 question.title, question.criteria = asked.title, asked.criteria
-            result.file = text_of(path)
+            result.file = file
             self.write_anew(result, read_notebook(self.output, result.submission))
         else:
             self.results[result.submission] = result

@@ -6,5 +6,5 @@ import secrets
 
 
 def new_seed() -> int:
-    """A fresh seed, short enough to be typed again."""
-    return secrets.randbelow(10**9)
+    """A fresh seed, short enough to be typed again, and too long for the code of a notebook to try all."""
+    return secrets.randbelow(10**15)

@@ -21,12 +21,14 @@ from pathlib import Path
 import msgspec
 import nbformat
 
-from grader.assignment.assignment import Assignment, load_assignment, shown
+from grader.assignment.assignment import Assignment, load_assignment
+from grader.execution.owntime import let_process_end
 from grader.execution.sandbox import SandboxMode
-from grader.faults import Faults
+from grader.execution.waiting import RUNNING_REFERENCE
+from grader.faults import Faults, shown
 from grader.grading.batch.fingerprint import Fingerprints, environment, rubric_files
 from grader.grading.submission import Grader
-from grader.grading.workers import tell
+from grader.grading.workers import at, is_worker, tell
 from grader.report.render import render_submission
 from grader.results.journal import merged
 from grader.results.results import Change, SubmissionResult
@@ -47,6 +49,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """The fingerprint of its report."""
     changes: tuple[Change, ...]
     """What people decided about it: the report shows that too."""
+    broken: dict[str, str] = {}
+    """Checks that are not to be run, and why: others that did have ended their process."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +124,9 @@ class _Worker:
         """The submission at hand."""
 
     def say(self, stage: str) -> None:
-        tell(": ".join(filter(None, [self.name, DOING.get(stage, stage)])))
+        # The reference is nobody's: every worker runs the same.
+        name = "" if stage.startswith(RUNNING_REFERENCE) else self.name
+        tell(": ".join(filter(None, [name, DOING.get(stage, stage) or DOING["start"]])))
 
     def ready(self, rubric: LocalRubric | SentRubric, seed: int, sandbox: SandboxMode) -> Grader:
         """Raises Faults, SandboxError."""
@@ -130,7 +136,9 @@ class _Worker:
             self.say("start")
             # What libraries log is not for those who grade.
             logging.getLogger().addHandler(logging.NullHandler())
-            grader = Grader(rubric.load(), seed, self.say, mode=sandbox)
+            if is_worker() or isinstance(rubric, SentRubric):
+                let_process_end()
+            grader = Grader(rubric.load(), seed, self.say, mode=sandbox, announce=at)
             Finalize(grader, grader.__exit__, args=(None, None, None), exitpriority=1)
             grader.__enter__()
             # What is there by now stays; to look through it again and again for garbage would find none.
@@ -174,6 +182,7 @@ def grade_task(rubric: LocalRubric | SentRubric, seed: int, task: Task, sandbox:
 
 
 def grade_with(grader: Grader, task: Task) -> Outcome:
+    grader.overtime.broken.update(task.broken)
     try:
         graded = grader.grade_bytes(task.content, task.name, task.file)
         result, notebook = graded.result, graded.notebook

@@ -16,9 +16,10 @@ from typing import Any
 import msgspec
 
 import grader
-from grader.assignment.assignment import Assignment, Check, Limits, Question, shown
+from grader.assignment.assignment import Assignment, Check, Limits, Question
 from grader.assignment.notebook import UnreadableNotebook, read_file
-from grader.faults import Faults
+from grader.execution.seeds import OpenSeed
+from grader.faults import Faults, shown
 from grader.students.bundle.record import Record
 
 SUFFIX = ".checks"
@@ -58,6 +59,8 @@ class Contents(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     hidden: dict[str, Hidden]
     """By question; one without hidden checks is not in it."""
     seed: int
+    seeds_apart: bool = False
+    """Whether the reference, when it was recorded, drew from other seeds than the checks, as a grading has it."""
     stubs: dict[str, tuple[str, ...]]
     """By question: what stands in the place of its answer (`grader.students.bundle.stubs`)."""
 
@@ -80,7 +83,7 @@ class Bundle(msgspec.Struct, kw_only=True):
 
     @property
     def seed(self) -> int:
-        return self.contents.seed
+        return self.contents.seed if self.contents.seeds_apart else OpenSeed(self.contents.seed)
 
 
 def encode(contents: Contents, checks: Mapping[str, str], record: Record) -> bytes:

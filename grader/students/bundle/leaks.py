@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from nbformat import NotebookNode
 
-from grader.assignment.solution import SOLUTION_TAG, solution_lines
+from grader.assignment import solution
 
 SHORTEST = 8
 """Characters, without blanks, from which on a line is more than a bracket or `return x`."""
@@ -15,9 +15,9 @@ _BLANKS = re.compile(rb"\s+")
 
 
 def secret_lines(reference: NotebookNode, student: NotebookNode) -> list[str]:
-    """The lines of the reference's solutions that stand nowhere in what students are given anyway."""
+    """The lines that are cut from the reference, and stand nowhere in what students are given anyway."""
     given = b"\n".join(_bare(line) for cell in student.cells for line in cell.source.split("\n"))
-    lines = dict.fromkeys(line.strip() for line in _solutions(reference.cells))
+    lines = dict.fromkeys(line.strip() for line in solution.secret_lines(reference))
     return [line for line in lines if len(_bare(line)) >= SHORTEST and _bare(line) not in given]
 
 
@@ -30,16 +30,6 @@ def leaks(secrets: Iterable[str], released: Mapping[str, bytes]) -> list[str]:
         for secret in secrets
         if _bare(secret) in content
     ]
-
-
-def _solutions(cells: Iterable[NotebookNode]) -> Iterator[str]:
-    for cell in cells:
-        lines = cell.source.split("\n")
-        if SOLUTION_TAG in cell.metadata.get("tags", ()):
-            yield from lines
-        elif cell.cell_type == "code":
-            for block in solution_lines(cell.source):
-                yield from (lines[number - 1] for number in block)
 
 
 def _bare(line: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping, Sequence
 
@@ -9,7 +10,7 @@ from nbformat import NotebookNode
 
 from grader.assignment.assignment import Question
 from grader.assignment.locating import Answer
-from grader.assignment.solution import SOLUTION_TAG, student_version
+from grader.assignment.solution import is_cut_tag, student_version
 from grader.results.results import format_points
 from grader.students.bundle.bundle import METADATA
 
@@ -31,9 +32,20 @@ def released_notebook(
             notebook.cells[heading].source += f"\n\n*({format_points(question.points)} {unit})*"
     for cell in notebook.cells:
         cell.pop("attachments", None)
-        tags = [tag for tag in cell.metadata.get("tags", ()) if tag != SOLUTION_TAG]
+        tags = [tag for tag in cell.metadata.get("tags", ()) if not is_cut_tag(tag)]
         # Whatever else an editor noted down of a cell is about the reference: when it ran, how it was folded.
         cell.metadata = {"tags": tags} if tags else {}
     kernel = notebook.metadata.get("kernelspec", {"name": "python3", "display_name": "Python 3", "language": "python"})
     notebook.metadata = {"kernelspec": kernel, "language_info": {"name": "python"}, METADATA: {"assignment": name}}
     return notebook
+
+
+def without_cut_cells(notebook: NotebookNode, reference: NotebookNode) -> NotebookNode:
+    """A copy without the cells of which nothing is left."""
+    kept = copy.copy(notebook)
+    kept.cells = [
+        cell
+        for cell, before in zip(notebook.cells, reference.cells, strict=True)
+        if cell.source.strip() or not before.source.strip()
+    ]
+    return kept

@@ -11,7 +11,8 @@ import symtable
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from grader.assignment.assignment import Check, RubricError, shown
+from grader.assignment.assignment import Check, RubricError
+from grader.faults import shown
 
 CONFTEST = "conftest.py"
 ALL = "*"

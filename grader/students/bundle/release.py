@@ -12,17 +12,21 @@ import nbformat
 from nbformat import NotebookNode
 
 import grader
-from grader.assignment.assignment import Assignment, Check, RubricError, shown
+from grader.assignment.assignment import Assignment, Check, RubricError
 from grader.assignment.solution import SolutionError
 from grader.execution.namespace import Namespace
 from grader.execution.remembered import Memory
+from grader.execution.seeds import OpenSeed
+from grader.execution.waiting import Waiting
+from grader.faults import shown
 from grader.results.results import CheckResult, write_atomically
 from grader.rubric.checks import load_checks
+from grader.rubric.overtime import Overtime
 from grader.rubric.reference import reference_answers
 from grader.rubric.session import Checker, with_checks
 from grader.students.bundle.bundle import SUFFIX, Bundle, Contents, Hidden, encode, open_bundle
 from grader.students.bundle.leaks import leaks, secret_lines
-from grader.students.bundle.notebook import released_notebook
+from grader.students.bundle.notebook import released_notebook, without_cut_cells
 from grader.students.bundle.pruning import public_sources
 from grader.students.bundle.record import Record
 from grader.students.bundle.recording import DIFFERS, Recording
@@ -62,7 +66,8 @@ def release(assignment: Assignment, folder: Path, seed: int, progress: Progress 
         raise RubricError(
             [f"{shown(assignment.folder)}: no check is public; one is with @pytest.mark.question(..., public=True)"]
         )
-    bench = Bench(assignment, checks)
+    waiting = Waiting(progress)
+    bench = Bench(assignment, checks, lambda doing: waiting.tell(0, doing))
     notebook = _notebook(assignment, bench)
     secrets = secret_lines(bench.reference.notebook, notebook)
     sources = public_sources(assignment.folder, checks)
@@ -75,12 +80,16 @@ def release(assignment: Assignment, folder: Path, seed: int, progress: Progress 
         questions=tuple(msgspec.structs.replace(question, criteria="") for question in assignment.questions),
         checks=tuple(public),
         hidden=_hidden(checks),
-        seed=seed,
+        seed=int(seed),
+        seeds_apart=not isinstance(seed, OpenSeed),
         stubs=stubs_of(notebook, assignment.questions, bench.reference.answers),
     )
+    # Only now: until here, cells are counted as in the reference.
+    notebook = without_cut_cells(notebook, bench.reference.notebook)
     try:
         progress("running the reference")
-        bench.prepare(seed)
+        with waiting:
+            bench.prepare(seed)
         progress(f"recording {len(public)} public checks")
         record = record_checks(assignment, bench, public, seed)
         _require_no_leak(secrets, contents, sources, record, notebook)
@@ -180,7 +189,7 @@ def record_checks(assignment: Assignment, bench: Bench, public: Sequence[Check],
                 if result.status != "passed":
                     break
             if result.status != "passed":
-                why = recording.fault or f"the reference does not pass it: {result.message}"
+                why = recording.fault or f"the reference does not pass it: {result.for_staff}"
                 faults.append(f"{where}: cannot be public: {why}")
             elif records[0] != records[1]:
                 same = all(a.keys() == b.keys() for a, b in _parts(*records))
@@ -188,7 +197,7 @@ def record_checks(assignment: Assignment, bench: Bench, public: Sequence[Check],
             whole.update(records[0])
             bench.clear()
 
-    with_checks(assignment, record_all)
+    with_checks(assignment, record_all, Overtime(assignment))
     if faults:
         raise RubricError(faults)
     return whole
@@ -223,7 +232,7 @@ def _prove(assignment: Assignment, bench: Bench, bundle: Bundle, seed: int, prog
             bench.clear()
 
     undecided: list[tuple[Case, Check, CheckResult]] = []
-    with_checks(bundle.assignment, try_all)
+    with_checks(bundle.assignment, try_all, Overtime(bundle.assignment))
     faults: dict[str, str] = {}
 
     def compare(checker: Checker) -> None:
@@ -239,10 +248,10 @@ def _prove(assignment: Assignment, bench: Bench, bundle: Bundle, seed: int, prog
                 )
             bench.clear()
 
-    with_checks(assignment, compare)
+    with_checks(assignment, compare, Overtime(assignment))
     if faults:
         raise RubricError(list(faults.values()))
 
 
 def _said(result: CheckResult) -> str:
-    return f"{result.status} ({result.message})" if result.message else result.status
+    return f"{result.status} ({result.for_staff})" if result.for_staff else result.status

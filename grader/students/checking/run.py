@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from nbformat import NotebookNode
 
 from grader.assignment.assignment import Question
-from grader.assignment.locating import Answer, locate
-from grader.assignment.notebook import UnreadableNotebook, parse_notebook, read_file
+from grader.assignment.locating import Answer
+from grader.assignment.notebook import UnreadableNotebook, read_file
+from grader.assignment.reading import read_submission
 from grader.execution.sandbox import Sandbox
 from grader.slicing.criterion import asked_names
 from grader.slicing.modules import imported_of
@@ -38,12 +39,13 @@ class Run:
     def run(self, path: Path, only: bool) -> Graded:
         assignment = self.assignment
         try:
-            notebook = parse_notebook(read_file(path, assignment.limits.notebook_bytes))
-            answers = locate(notebook, assignment.questions)
+            content = read_file(path, assignment.limits.notebook_bytes)
+            read = read_submission(content, assignment.questions, assignment.limits)
         except UnreadableNotebook as error:
             from grader.grading.submission import Graded, unreadable
 
             return Graded(unreadable(assignment, self.bundle.seed, path.stem, str(path), str(error)))
+        notebook, answers = read.notebook, read.answers
         stubs = self.bundle.contents.stubs
         answered = [q for q in self.asked if is_begun(notebook, q, answers[q.id], stubs.get(q.id, ()))]
         if not only:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import grader
 from grader.assignment.assignment import Question
 from grader.faults import Faults
-from grader.results.results import QuestionResult, SubmissionResult
+from grader.results.results import QuestionResult, SubmissionResult, told
 from grader.students.bundle.bundle import Bundle, Hidden
 from grader.students.checking.report import CheckedQuestion, CheckedStatus, CheckReport
 
@@ -68,7 +68,7 @@ def _checked(question: QuestionResult, hidden: Hidden) -> CheckedQuestion:
         max_points=sum(check.max_points for check in question.checks),
         full_points=question.max_points,
         hidden_checks=hidden.checks,
-        checks=question.checks,
+        checks=[told(check) for check in question.checks],
         cells=question.cells,
         notes=list(question.notes),
     )

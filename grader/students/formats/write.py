@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from grader.assignment.assignment import shown
-from grader.faults import Faults
+from grader.faults import Faults, shown
 from grader.results.results import write_atomically
 from grader.students.checking.report import CheckReport
 from grader.students.formats.actions import commands_off

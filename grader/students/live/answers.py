@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from grader.assignment.assignment import Limits, Question
 from grader.execution.probe import StudentError, TimedOut, read_answer
+from grader.execution.seeds import seed_inside
 from grader.inside.operations import Operations, State, seed_libraries
 from grader.inside.sink import Sink
 from grader.rubric.outcomes import review
@@ -45,7 +46,7 @@ class LiveAnswers:
         self.seconds = limits.check_cpu_seconds
         self.error: StudentError | None = None
         """What ended this check."""
-        seed_libraries(seed)
+        seed_libraries(seed_inside(seed))
 
     def ask(self, do: str, **arguments: Any) -> Any:
         if self.error is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -36,8 +37,14 @@ def write(path: Path, text: str) -> None:
 class Planned(Observer):
     plan: Plan
 
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
     def planned(self, plan: Plan) -> None:
         self.plan = plan
+
+    def noted(self, line: str) -> None:
+        self.lines.append(line)
 
 
 class Class:
@@ -63,6 +70,7 @@ class Class:
         self.results = grade_all(
             self.assignment, [self.submissions], self.output, here, observer=planned, **{"seed": None, **options}
         )
+        self.lines = planned.lines
         return planned.plan
 
     def result(self, name: str) -> SubmissionResult:
@@ -206,7 +214,7 @@ def test_marks_outlive_a_grading_and_show_in_the_next_report(folder: Class) -> N
     question = folder.result("bob").question("1.2.a")
     mark = Change(
         question="1.2.a", points=0.5, before=None, comment="Half right.", who="tutor", when="2026-01-02T03:04:05Z",
-        answer=question.answer,
+        answer=question.answer, submission="bob",
     )  # fmt: skip
     write_changes(folder.output / "bob", [mark])
     assert names(folder.grade()) == ([], [], ["ann", "bob", "cem"])
@@ -234,11 +242,26 @@ def test_damaged_marks_are_told_and_lose_nothing(folder: Class) -> None:
     assert "marks.json" in faults[0]
 
 
-def test_the_overview_is_over_all_that_is_there(folder: Class) -> None:
+def test_who_is_not_in_the_folder_any_more_is_in_no_table_and_is_kept(folder: Class) -> None:
     (folder.submissions / "ann.ipynb").unlink()
-    folder.grade()
+    plan = folder.grade()
     assert [result.submission for result in folder.results] == ["bob", "cem"]
+    for table in ("index.html", "grades.csv", "questions/1.2.a.html"):
+        assert "ann" not in re.findall("ann|bob", (folder.output / table).read_text())
+    assert (folder.output / "ann" / "report.html").is_file()
+    assert folder.lines == ["not handed in any more, and in no table; results and marks are kept: ann"]
+    # Its grading still stands for the same notebook, and for itself when it is back.
+    assert names(plan) == ([], [], ["bob", "cem"])
+    shutil.copy(folder.submissions / "cem.ipynb", folder.submissions / "ann.ipynb")
+    assert names(folder.grade()) == ([], [], ["ann", "bob", "cem"])
     assert "ann/report.html" in (folder.output / "index.html").read_text()
+
+
+def test_who_is_graded_alone_leaves_the_others_where_they_are(folder: Class) -> None:
+    before = (folder.output / "grades.csv").read_text()
+    grade_all(folder.assignment, [folder.submissions / "bob.ipynb"], folder.output, here, force=True)
+    assert folder.result("bob").seed == 1
+    assert (folder.output / "grades.csv").read_text() == before
 
 
 # A class list

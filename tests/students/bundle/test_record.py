@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,7 @@ def test_another_question_or_another_order_is_not_known() -> None:
 
 
 def test_a_check_that_asks_for_something_else_is_left_to_a_person() -> None:
-    assert outcome_of(NotRecorded(), "It works.", str).status == "review"
+    assert outcome_of(NotRecorded(), "It works.", str, Path()).status == "review"
 
 
 def test_an_object_of_the_students_cannot_be_recorded() -> None:

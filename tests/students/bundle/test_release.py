@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_raw_cell
 from notebooks import MINI, change
 from releases import FIRST, public_mini
 
@@ -77,6 +78,50 @@ def test_ids_tags_and_nothing_else_of_a_cell_are_kept(copy: Path, tmp_path: Path
     student = nbformat.read(release(load_assignment(copy), tmp_path / "out", seed=5).notebook, as_version=4)
     assert [cell.id for cell in student.cells] == ids
     assert student.cells[2].metadata == {"tags": ["question:1.1.a"]}
+
+
+def add_cells(rubric: Path, *cells: nbformat.NotebookNode) -> None:
+    """Below the first answer."""
+    notebook = nbformat.read(rubric / "reference.ipynb", as_version=4)
+    notebook.cells[3:3] = cells
+    nbformat.write(notebook, rubric / "reference.ipynb")
+
+
+def test_hidden_tests_are_cut_and_the_answers_are_where_they_were(
+    copy: Path, tmp_path: Path, released: Released
+) -> None:
+    add_cells(
+        copy,
+        new_raw_cell("# BEGIN TESTS"),
+        new_code_cell("assert double(4_711) == 9_422"),
+        new_raw_cell("# END TESTS"),
+        new_code_cell("double(1)\n### BEGIN HIDDEN TESTS\nassert double(4_712) == 9_424\n### END HIDDEN TESTS"),
+        new_code_cell("assert double(4_713) == 9_426", metadata={"tags": ["hidden-tests"]}),
+    )
+    again = release(load_assignment(copy), tmp_path / "out", seed=5)
+    sources = [cell.source.strip() for cell in nbformat.read(again.notebook, as_version=4).cells]
+    before = [cell.source for cell in nbformat.read(released.notebook, as_version=4).cells]
+    assert sources == [*before[:3], "double(1)", *before[3:]]
+    assert "4_71" not in again.notebook.read_text()
+    with open_bundle(again.bundle) as bundle, open_bundle(released.bundle) as other:
+        assert bundle.contents.stubs["1.1.c"] == other.contents.stubs["1.1.c"]
+
+
+def test_a_line_of_a_hidden_test_in_a_public_check_is_a_leak(copy: Path, tmp_path: Path) -> None:
+    add_cells(copy, new_code_cell("# HIDDEN\nassert double(47) == 94"))
+    change(
+        copy / "test_mini.py",
+        "got, expected =",
+        "double = student.double\n    assert double(47) == 94\n    got, expected =",
+    )
+    (fault,) = refused(copy, tmp_path)
+    assert fault.endswith("a line of a solution is in it: 'assert double(47) == 94'")
+
+
+def test_a_mark_that_is_not_understood_stops_the_release(copy: Path, tmp_path: Path) -> None:
+    add_cells(copy, new_code_cell("double(1)\n### BEGIN HIDEN TESTS\nassert double(4_712) == 9_424"))
+    (fault,) = refused(copy, tmp_path)
+    assert "reference.ipynb: cell 4: line 2: '### BEGIN HIDEN TESTS' looks like a mark of what students must" in fault
 
 
 def test_the_bundle_has_the_public_checks_alone(released: Released) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
 import sysconfig
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from typer.testing import CliRunner
 from grader.assignment.assignment import load_assignment
 from grader.cli import app
 from grader.execution.sandbox import Sandbox
+from grader.execution.seeds import OpenSeed
 from grader.students.bundle.bundle import Bundle, open_bundle
 from grader.students.bundle.release import Released, release
 from grader.students.checking.check import Checked, check
@@ -120,6 +123,33 @@ def test_a_guess_about_what_is_needed_that_was_wrong_is_made_good(check_mini: Ch
     whole, alone = check_mini(**answers), check_mini("1.1.b", **answers)
     assert by_id(alone)["1.1.b"].status == by_id(whole)["1.1.b"].status
     assert by_id(alone)["1.1.b"].checks[0].message == by_id(whole)["1.1.b"].checks[0].message
+
+
+def as_before(path: Path) -> None:
+    """Take from a bundle what those that were made earlier do not say."""
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    contents = json.loads(files["bundle.json"])
+    assert contents.pop("seeds_apart") is False
+    files["bundle.json"] = json.dumps(contents).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+
+
+@pytest.mark.parametrize("kind", [int, OpenSeed], ids=["of-today", "from-before"])
+def test_both_sides_draw_alike_whenever_the_bundle_was_made(kind: type[int], tmp_path: Path) -> None:
+    rubric = public_mini(tmp_path, FIRST)
+    draw = "\"double(__import__('random').random())\""
+    compared = f"student.eval({draw}), reference.eval({draw})"
+    change(rubric / "test_mini.py", "student.double(x), reference.double(x)", compared)
+    released = release(load_assignment(rubric), tmp_path / "released", seed=kind(5))
+    if kind is OpenSeed:
+        as_before(released.bundle)
+    with open_bundle(released.bundle) as bundle:
+        assert type(bundle.seed) is kind
+        checked = check(write_notebook(tmp_path / "mini.ipynb", mini_notebook()), bundle, ["1.1.a"])
+    assert by_id(checked)["1.1.a"].status == "done"
 
 
 def test_an_unknown_question_is_refused(check_mini: Check) -> None:
