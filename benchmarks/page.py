@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from summary import Summary, Target
-from tools import TOOLS
 from workloads import WORKLOADS
 
 from grader.results.results import write_atomically
+from tools import TOOLS
 
 
 def marks(script: str) -> tuple[str, str]:

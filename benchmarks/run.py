@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import Any
 
 import page
-import tools
 from summary import Run, Summary, bare_cpu, run_of, summarise, targets
-from tools import TOOLS, Done, ToolFailed
 from workloads import FIRST, ROOT, WORKLOADS, full_points, make
 
+import tools
 from grader.results.results import write_atomically
+from tools import TOOLS, Done, ToolFailed
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.json"

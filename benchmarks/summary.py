@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import mean, median
 
 from measure import Measured
+
 from tools import TOOLS, Done, Tool
 
 

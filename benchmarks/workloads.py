@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +17,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from grader.assignment.assignment import Assignment, load_assignment
-from grader.assignment.solution import BEGIN, END, student_version
+from grader.assignment.solution import student_version
 from grader.execution.reference import Reference
 from grader.rubric.checks import load_checks
 from grader.validation.cases import Case, load_cases
@@ -137,9 +138,10 @@ def material(rubric_folder: Path) -> Material:
 
 def _unmarked(source: str) -> str:
     """Without the lines around the solution."""
-    return "\n".join(line for line in source.split("\n") if not (BEGIN.fullmatch(line) or END.fullmatch(line)))
+    return "\n".join(line for line in source.split("\n") if not MARK.fullmatch(line))
 
 
+MARK = re.compile(r"\s*### (?:BEGIN|END) SOLUTION\s*")
 FIRST = "s000"
 """The submission with the reference's own answers."""
 
