@@ -1,6 +1,6 @@
-"""What the names of a notebook stand for: functions and what they change, packages, objects that names share.
+"""Aliases: which names may stand for the same objects, and what a call of a function may change.
 
-Nothing here knows the order of the statements: a name stands for all that it is ever bound to.
+The analysis is flow-insensitive: a name stands for all that it is ever bound to, in whatever order.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from grader.slicing import purity
-from grader.slicing.effects import Call, Code, Function, Touch
+from grader.slicing.effects import Call, Code, Function, Mutation
 from grader.slicing.exceptions import is_constant
-from grader.slicing.statements import Unit
+from grader.slicing.statements import StatementGroup
 
 _BUILTINS = frozenset((*dir(builtins), "display", "get_ipython", "exit", "quit"))
 
@@ -38,26 +38,26 @@ class Changes:
         self.unsure |= other.unsure
 
 
-class Meanings:
-    """The names that these units bind, read together."""
+class AliasAnalysis:
+    """The bindings of all these statements, read together."""
 
-    def __init__(self, units: Sequence[Unit]) -> None:
-        self.units = units
-        self.binders: dict[str, list[Unit]] = {}
-        for unit in units:
-            for name in unit.code.binds | _declared_global(unit.code):
-                self.binders.setdefault(name, []).append(unit)
-        codes = [code for unit in units for code in _all_codes(unit.code)]
+    def __init__(self, groups: Sequence[StatementGroup]) -> None:
+        self.groups = groups
+        self.binders: dict[str, list[StatementGroup]] = {}
+        for group in groups:
+            for name in group.code.binds | _declared_global(group.code):
+                self.binders.setdefault(name, []).append(group)
+        codes = [code for group in groups for code in _all_codes(group.code)]
         self.methods = {name for code in codes for name in code.methods}
         self.iterators = any(code.makes_iterators for code in codes)
         self.special_methods = any(code.special_methods for code in codes)
-        self.classes = {name for unit in units for name in unit.code.classes}
-        self.assigned = {name for unit in units for name in unit.code.assigned | _declared_global(unit.code)}
+        self.classes = {name for group in groups for name in group.code.classes}
+        self.assigned = {name for group in groups for name in group.code.assigned | _declared_global(group.code)}
         self.imports: dict[str, set[str]] = {}
-        for unit in units:
-            for name, what in unit.code.imports.items():
+        for group in groups:
+            for name, what in group.code.imports.items():
                 self.imports.setdefault(name, set()).update(what)
-        defined = {name for unit in units for name in unit.code.binds - unit.code.imports.keys()}
+        defined = {name for group in groups for name in group.code.binds - group.code.imports.keys()}
         self.functions = defined - self.assigned - self.imports.keys()
         """Names that are only ever bound by `def`, `class` and `= lambda`."""
         self.packages = {
@@ -71,13 +71,13 @@ class Meanings:
         self.changing_arguments: set[str] = set()
         self._find_changing_functions()
         self.edges: dict[str, set[str]] = {
-            name: {other for unit in binders for other in all_loads(unit.code)}
+            name: {other for group in binders for other in all_loads(group.code)}
             for name, binders in self.binders.items()
             if name not in self.packages
         }
-        self.changes: dict[Unit, Changes] = {}
-        self.objects: dict[str, frozenset[Unit]] = {}
-        """For each name, the units that made its objects or their parts, or changed them."""
+        self.changes: dict[StatementGroup, Changes] = {}
+        self.objects: dict[str, frozenset[StatementGroup]] = {}
+        """For each name, the groups that made its objects or their parts, or changed them."""
         self.known_changes: dict[int, Changes] = {}
         self._find_shared_objects()
 
@@ -89,7 +89,9 @@ class Meanings:
             found = {
                 name
                 for name in self.functions - self.classes
-                if any(self._changes_of(function)[1] for unit in self.binders[name] for function in unit.code.functions)
+                if any(
+                    self._changes_of(function)[1] for group in self.binders[name] for function in group.code.functions
+                )
             }
             if found <= self.changing_arguments:
                 return
@@ -113,8 +115,8 @@ class Meanings:
     def of_code(self, code: Code, local: Collection[str] = (), fresh: dict[str, int] | None = None) -> Changes:
         """What code changes by itself; `local` are the names of a function that it stands in."""
         changes = Changes()
-        for touch in code.touches:
-            self._add_touch(changes, touch, local, fresh or {})
+        for mutation in code.mutations:
+            self._add_mutation(changes, mutation, local, fresh or {})
         for call in code.calls:
             self._add_call(changes, call, local, fresh or {})
         if self.iterators:
@@ -124,13 +126,15 @@ class Meanings:
         changes.objects = {name for name in changes.objects if name in local or not self._is_package(name)}
         return changes
 
-    def _add_touch(self, changes: Changes, touch: Touch, local: Collection[str], fresh: dict[str, int]) -> None:
-        if touch.depth < fresh.get(touch.root, 0) and touch.names == {touch.root}:
+    def _add_mutation(
+        self, changes: Changes, mutation: Mutation, local: Collection[str], fresh: dict[str, int]
+    ) -> None:
+        if mutation.depth < fresh.get(mutation.root, 0) and mutation.names == {mutation.root}:
             return
-        changes.objects |= touch.names
-        packages = {name for name in touch.names if name not in local and self._is_package(name)}
+        changes.objects |= mutation.names
+        packages = {name for name in mutation.names if name not in local and self._is_package(name)}
         changes.settings |= packages
-        changes.patches |= touch.attribute and any(self.packages[name] - purity.DRAWING for name in packages)
+        changes.patches |= mutation.attribute and any(self.packages[name] - purity.DRAWING for name in packages)
 
     def _add_call(self, changes: Changes, call: Call, local: Collection[str], fresh: dict[str, int]) -> None:
         if purity.WRITES_FILES.fullmatch(call.function):
@@ -197,41 +201,41 @@ class Meanings:
         return {
             free
             for name in self.reachable(names)
-            for unit in self.binders.get(name, ())
-            for function in unit.code.functions
+            for group in self.binders.get(name, ())
+            for function in group.code.functions
             for free in function.free
         }
 
     def _find_shared_objects(self) -> None:
-        """Find what each unit changes, and put into the objects of each name what changes of it may have put there."""
+        """Find what each group changes, and put into the objects of each name what changes of it may have put there."""
         size = -1
         while size != (size := sum(map(len, self.edges.values()))):
-            self.changes = {unit: self._changes_of_unit(unit) for unit in self.units}
-            made: dict[str, set[Unit]] = {
-                name: {unit for unit in units if not _binds_only_constants(unit, name)}
-                for name, units in self.binders.items()
+            self.changes = {group: self._changes_of_group(group) for group in self.groups}
+            made: dict[str, set[StatementGroup]] = {
+                name: {group for group in groups if not _binds_only_constants(group, name)}
+                for name, groups in self.binders.items()
             }
-            for unit, changes in self.changes.items():
+            for group, changes in self.changes.items():
                 for name in changes.objects:
-                    made.setdefault(name, set()).add(unit)
+                    made.setdefault(name, set()).add(group)
             self.objects = {
                 name: frozenset().union(*(made.get(other, ()) for other in self.reachable([name]))) for name in made
             }
-            for unit, changes in self.changes.items():
-                loads = all_loads(unit.code)
+            for group, changes in self.changes.items():
+                loads = all_loads(group.code)
                 for name in self.sharing(changes.objects):
                     self.edges.setdefault(name, set()).update(loads)
 
-    def _changes_of_unit(self, unit: Unit) -> Changes:
-        changes = self.of_code(unit.code)
-        changes.unsure |= unit.code.unsure
-        if unit.code.calls or self.special_methods:
-            reached = self.reachable(all_loads(unit.code))
+    def _changes_of_group(self, group: StatementGroup) -> Changes:
+        changes = self.of_code(group.code)
+        changes.unsure |= group.code.unsure
+        if group.code.calls or self.special_methods:
+            reached = self.reachable(all_loads(group.code))
             # What a function keeps in its defaults, it may change as it changes its arguments.
             keeping = {name for name in reached & self.changing_arguments if not self.binds_only_constants(name)}
-            changes.objects |= keeping - unit.code.binds
+            changes.objects |= keeping - group.code.binds
             called = {one for name in reached for one in self.binders.get(name, ())}
-            for function in (function for one in {*called, unit} for function in one.code.functions):
+            for function in (function for one in {*called, group} for function in one.code.functions):
                 changes.add(self._function_changes(function))
         return changes
 
@@ -240,20 +244,20 @@ class Meanings:
             self.known_changes[id(function)] = self._changes_of(function)[0]
         return self.known_changes[id(function)]
 
-    def is_unsure(self, unit: Unit) -> bool:
+    def is_unsure(self, group: StatementGroup) -> bool:
         """Whether it may change anything, by itself or through an object from something that may."""
-        changes = self.changes[unit]
+        changes = self.changes[group]
         made = {one for name in changes.objects for one in self.objects.get(name, ())}
         return changes.unsure or any(one.code.unsure for one in made)
 
     def binds_only_constants(self, name: str) -> bool:
-        return all(_binds_only_constants(unit, name) for unit in self.binders.get(name, ()))
+        return all(_binds_only_constants(group, name) for group in self.binders.get(name, ()))
 
     def sharing(self, names: Iterable[str]) -> set[str]:
         """These names, and all others that may stand for the same objects or for parts of them."""
         own = set(names)
-        made = {unit for name in own for unit in self.objects.get(name, ())}
-        return own | {name for name, units in self.objects.items() if not made.isdisjoint(units)} if made else own
+        made = {group for name in own for group in self.objects.get(name, ())}
+        return own | {name for name, groups in self.objects.items() if not made.isdisjoint(groups)} if made else own
 
     def packages_of(self, names: Iterable[str]) -> set[str]:
         return {package for name in names for package in self.packages.get(name, ())}
@@ -276,8 +280,8 @@ def all_loads(code: Code) -> set[str]:
     return loads
 
 
-def _binds_only_constants(unit: Unit, name: str) -> bool:
-    """Whether nothing can be changed in what the unit binds the name to, but what has another name."""
-    if name in unit.code.imports and name not in unit.code.assigned:
+def _binds_only_constants(group: StatementGroup, name: str) -> bool:
+    """Whether nothing can be changed in what the group binds the name to, but what has another name."""
+    if name in group.code.imports and name not in group.code.assigned:
         return True
-    return unit.plain and all(is_constant(statement) for statement in unit.statements)
+    return group.plain and all(is_constant(statement) for statement in group.statements)

@@ -1,4 +1,4 @@
-"""The names of a notebook that checks ask for, as far as their source tells."""
+"""The slicing criterion: the names of a notebook that checks look up, as far as their source tells."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _GAP = "_gap_"
 Definition = ast.stmt
 
 
-def asked_names(folder: Path, questions: Collection[str]) -> frozenset[str]:
+def criterion_names(folder: Path, questions: Collection[str]) -> frozenset[str]:
     """All names that the checks of these questions may look up in a notebook: `student.name`, and code in texts.
 
     More than that in doubt. A text that can be no code is a message.
@@ -37,7 +37,7 @@ def asked_names(folder: Path, questions: Collection[str]) -> frozenset[str]:
         for definition in definitions.pop(waiting.pop(), []):
             used[id(definition)] = definition
             waiting += _mentioned(definition)
-    return frozenset(name for definition in used.values() for name in _asked_by(definition)) - {_GAP}
+    return frozenset(name for definition in used.values() for name in _looked_up_by(definition)) - {_GAP}
 
 
 def _defined_by(statement: ast.stmt) -> set[str]:
@@ -70,7 +70,7 @@ def _mentioned(definition: Definition) -> Iterator[str]:
             yield node.arg
 
 
-def _asked_by(definition: Definition) -> Iterator[str]:
+def _looked_up_by(definition: Definition) -> Iterator[str]:
     nodes = list(ast.walk(definition))
     ignored = {id(text) for text in _docstrings(definition)}
     ignored |= {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
@@ -118,7 +118,7 @@ def _names_in_text(text: str) -> set[str]:
     free = {name for function in code.functions for name in function.free}
     # `globals().get("name")` asks for a name in a text of its own.
     quoted = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    return code.exposed | (free - code.surely) | set(filter(str.isidentifier, quoted))
+    return code.exposed | (free - code.must_bind) | set(filter(str.isidentifier, quoted))
 
 
 def _is_message(text: str) -> bool:

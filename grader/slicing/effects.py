@@ -14,7 +14,7 @@ Defined = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 @dataclass(frozen=True, slots=True)
-class Touch:
+class Mutation:
     """A change of an object by assignment: `root.a[0] = ...`; `names` are all that stand in the place of the object."""
 
     names: frozenset[str]
@@ -49,17 +49,17 @@ class Code:
     """The effects of running some statements once, without those of the functions that they call."""
 
     exposed: set[str] = field(default_factory=set)
-    """Names that are read before these statements have surely bound them."""
+    """Names that are read before these statements must have bound them: upward-exposed uses."""
     loads: set[str] = field(default_factory=set)
     binds: set[str] = field(default_factory=set)
-    surely: set[str] = field(default_factory=set)
-    """Names that are bound whenever the statements come to their end."""
+    must_bind: set[str] = field(default_factory=set)
+    """Names that are bound whenever the statements come to their end: definite assignments."""
     assigned: set[str] = field(default_factory=set)
     """Those that are bound by anything but an import, a plain `def` or a `class`."""
     imports: dict[str, set[str]] = field(default_factory=dict)
     """For names that imports bind, what they import: `numpy.random`, or `numpy.random.seed`."""
     classes: set[str] = field(default_factory=set)
-    touches: list[Touch] = field(default_factory=list)
+    mutations: list[Mutation] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     functions: list[Function] = field(default_factory=list)
     """Those written in these statements, which run when they are called."""
@@ -101,7 +101,7 @@ def effects_of(statements: Sequence[ast.stmt]) -> Code:
     """The effects of statements at the top level of a cell. Raises RecursionError."""
     reader = _Reader()
     reader.run(statements)
-    reader.code.surely = reader.bound
+    reader.code.must_bind = reader.bound
     return reader.code
 
 
@@ -208,10 +208,10 @@ class _Reader(ast.NodeVisitor):
         self.visit(node.value)
         if isinstance(node.target, ast.Name):
             self.load(node.target.id)
-            self.code.touches.append(Touch(self.names(node.target), node.target.id, depth=0))
+            self.code.mutations.append(Mutation(self.names(node.target), node.target.id, depth=0))
             self.bind(node.target.id)
         else:
-            self.touch(node.target, extra=1)
+            self.mutates(node.target, extra=1)
             self.visit(node.target)
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
@@ -221,19 +221,19 @@ class _Reader(ast.NodeVisitor):
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         if not isinstance(node.ctx, ast.Load):
-            self.touch(node)
+            self.mutates(node)
         self.visit(node.value)
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
         if not isinstance(node.ctx, ast.Load):
-            self.touch(node)
+            self.mutates(node)
         self.run([node.value, node.slice])
 
-    def touch(self, target: ast.expr, extra: int = 0) -> None:
+    def mutates(self, target: ast.expr, extra: int = 0) -> None:
         place = target.value if isinstance(target, (ast.Attribute, ast.Subscript)) else target
         root, depth = _root(place)
         attribute = isinstance(target, ast.Attribute)
-        self.code.touches.append(Touch(self.names(place), root, depth + extra, attribute))
+        self.code.mutations.append(Mutation(self.names(place), root, depth + extra, attribute))
 
     def visit_Expr(self, node: ast.Expr) -> None:
         self.bare = node.value.value if isinstance(node.value, ast.Await) else node.value
@@ -281,7 +281,7 @@ class _Reader(ast.NodeVisitor):
             self.visit(item.context_expr)
             # It is entered and left, which may change it.
             if isinstance(item.context_expr, ast.Name):
-                self.code.touches.append(Touch(self.names(item.context_expr), item.context_expr.id))
+                self.code.mutations.append(Mutation(self.names(item.context_expr), item.context_expr.id))
             if item.optional_vars is not None:
                 self.visit(item.optional_vars)
         # A context may suppress an error of the body: nothing in it is sure.
@@ -363,7 +363,7 @@ class _Reader(ast.NodeVisitor):
             self.load(name)
         # Its own names are those of the body; those of the notebook may be meant where they are the same.
         self.code.loads |= own.loads
-        self.code.touches += own.touches
+        self.code.mutations += own.mutations
         self.code.calls += own.calls
         self.code.functions += own.functions
         self.code.classes.add(node.name)

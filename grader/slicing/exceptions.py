@@ -1,4 +1,4 @@
-"""Which statements surely do what they say: they cannot fail, and bind nothing that can be changed."""
+"""Which statements cannot raise an exception, and which bind only what cannot be changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from grader.slicing.purity import FAILS_NOT
+from grader.slicing.purity import NEVER_RAISES
 
 _BUILTINS = frozenset(dir(builtins))
 
@@ -67,12 +67,12 @@ def _defaults(arguments: ast.arguments) -> list[ast.expr]:
     return [default for default in (*arguments.defaults, *arguments.kw_defaults) if default is not None]
 
 
-def cannot_fail(statements: Sequence[ast.stmt], packages: frozenset[str]) -> bool:
+def cannot_raise(statements: Sequence[ast.stmt], packages: frozenset[str]) -> bool:
     """Whether all of these surely come to their end; `packages` are the names that only imports bind."""
-    return all(_cannot_fail(statement, packages) for statement in statements)
+    return all(_cannot_raise(statement, packages) for statement in statements)
 
 
-def _cannot_fail(statement: ast.stmt, packages: frozenset[str]) -> bool:
+def _cannot_raise(statement: ast.stmt, packages: frozenset[str]) -> bool:
     match statement:
         case ast.Pass() | ast.Expr(value=ast.Constant()):
             return True
@@ -94,7 +94,7 @@ def _cannot_fail(statement: ast.stmt, packages: frozenset[str]) -> bool:
         case ast.Expr(value=ast.Call(func=ast.Attribute(attr=name) as function, args=values, keywords=more)):
             known = isinstance(root := _root(function), ast.Name) and root.id in packages
             options = [keyword.value for keyword in more]
-            return known and FAILS_NOT.fullmatch(name) is not None and all(map(_is_safe, [*values, *options]))
+            return known and NEVER_RAISES.fullmatch(name) is not None and all(map(_is_safe, [*values, *options]))
     return False
 
 

@@ -1,4 +1,4 @@
-"""What code is known to leave alone: functions, methods and magics that change none of the objects given to them."""
+"""Purity: functions, methods and magics that change none of the objects given to them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ SHOWING = _words(
     set_xlim set_xticks set_ylabel set_ylim set_yticks show subplots_adjust suptitle text tick_params tight_layout
     """
 )
-"""Of figures. What is drawn is shown, and asked by no check."""
+"""Of figures. What is drawn is shown, and looked up by no check."""
 
 FILLING = _words(
     """
@@ -106,7 +106,7 @@ SETTING = re.compile(
     r"__enter__|__exit__"
 )
 """Functions that change what their package does later, be it in the middle of an expression."""
-FAILS_NOT = re.compile(
+NEVER_RAISES = re.compile(
     r"seed|manual_seed|set_printoptions|filterwarnings|simplefilter|set_theme|set_style|set_default_dtype"
 )
 """Functions that do what they are told when it is a constant."""

@@ -1,4 +1,4 @@
-"""What of a notebook has to run for some of its questions: all that they may depend on, and in doubt more."""
+"""Backward slices: what of a notebook has to run for some of its questions, and in doubt more (Weiser, 1981)."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from nbformat import NotebookNode
 from grader.assignment.assignment import Question
 from grader.assignment.locating import Answer, code_of
 from grader.slicing import purity
-from grader.slicing.aliases import Meanings, all_loads
-from grader.slicing.exceptions import cannot_fail
-from grader.slicing.statements import Unit, blanked, units_of
+from grader.slicing.aliases import AliasAnalysis, all_loads
+from grader.slicing.exceptions import cannot_raise
+from grader.slicing.statements import StatementGroup, blanked, statement_groups
 
 DROPPED = "output was dropped"
 """What stands in the place of output that was too long; the word of an error may have been in it."""
 
 
-class Needed(msgspec.Struct, frozen=True):
-    """A notebook with nothing left in it but what some questions depend on."""
+class Slice(msgspec.Struct, frozen=True):
+    """A notebook with nothing left in it but what some questions may depend on."""
 
     notebook: NotebookNode
     """With the same cells, and the same number of lines in each that is not empty."""
@@ -39,19 +39,19 @@ def _has_failed(cell: NotebookNode) -> bool:
     return cell.get("execution_count") is None or dropped or any(out.output_type == "error" for out in outputs)
 
 
-def needed(
+def backward_slice(
     notebook: NotebookNode,
     answers: Mapping[str, Answer],
     questions: Sequence[Question],
-    asked: Collection[str] = (),
+    criterion: Collection[str] = (),
     *,
     trust: bool = False,
-) -> Needed:
-    """What these questions depend on. In doubt it is more than that.
+) -> Slice:
+    """The slice for these questions: all that they may depend on.
 
-    `asked` are the names that the checks ask for beside those that the questions define (`asked_names`). The cells
-    that answer the questions stay whole, with every statement before them that binds a name or may change an object
-    that these use, and every statement that may fail and so keep one of those from running.
+    `criterion` are the names that the checks look up beside those that the questions define (`criterion_names`). The
+    cells that answer the questions stay whole, with every statement before them that binds a name or may change an
+    object that these use, and every statement that may fail and so keep one of those from running.
 
     A statement that may fail, as nearly all do, leaves what it binds as it was: so what bound it before is kept, too.
     With `trust` it is not, and where `holds` denies the result, all is to be done again without.
@@ -59,49 +59,49 @@ def needed(
     answered = [question for question in questions if answers[question.id].cells]
     retyped = {cell for answer in answers.values() for cell in answer.retyped}
     own = {cell for question in answered for cell in answers[question.id].cells}
-    units = [
-        unit
+    groups = [
+        group
         for index, cell in enumerate(notebook.cells[: max(own, default=-1) + 1])
         if cell.cell_type == "code" or index in retyped
-        for unit in units_of(index, code_of(cell))
+        for group in statement_groups(index, code_of(cell))
     ]
-    way = _Way(units, own, trust)
+    backward = _BackwardSlice(groups, own, trust)
     for question in answered:
         cells = answers[question.id].cells
-        way.after.setdefault(max(cells), set()).update(question.names, asked)
-        way.before.setdefault(min(cells), set()).update(question.records)
-    kept = way.back()
+        backward.after.setdefault(max(cells), set()).update(question.names, criterion)
+        backward.before.setdefault(min(cells), set()).update(question.records)
+    kept = backward.compute()
     sliced = copy.deepcopy(notebook)
     for index, cell in enumerate(sliced.cells):
         if index not in own and (cell.cell_type == "code" or index in retyped):
-            _keep_only(cell, [unit for unit in units if unit.cell == index], kept)
-    return Needed(sliced, frozenset(way.trusted))
+            _keep_only(cell, [group for group in groups if group.cell == index], kept)
+    return Slice(sliced, frozenset(backward.trusted))
 
 
-def _keep_only(cell: NotebookNode, units: Sequence[Unit], kept: Collection[Unit]) -> None:
-    dropped = [unit for unit in units if unit not in kept]
-    if len(dropped) == len(units):
+def _keep_only(cell: NotebookNode, groups: Sequence[StatementGroup], kept: Collection[StatementGroup]) -> None:
+    dropped = [group for group in groups if group not in kept]
+    if len(dropped) == len(groups):
         cell.source = ""
     elif dropped and cell.cell_type == "code":
         cell.source = blanked(cell.source, dropped)
 
 
-class _Way:
-    """The way back through a notebook, from what is asked to all that it comes from."""
+class _BackwardSlice:
+    """Goes back through a notebook, from the names of the criterion to all that their values come from."""
 
-    def __init__(self, units: Sequence[Unit], own: Collection[int], trust: bool) -> None:
-        self.units = units
+    def __init__(self, groups: Sequence[StatementGroup], own: Collection[int], trust: bool) -> None:
+        self.groups = groups
         self.own = own
         """The cells of the answers, of which everything is kept."""
         self.trust = trust
         self.trusted: set[int] = set()
         self.after: dict[int, set[str]] = {}
-        """Names that are asked for after a cell."""
+        """Names that are looked up after a cell."""
         self.before: dict[int, set[str]] = {}
         """Names that are looked up before a cell."""
-        self.meanings = Meanings(units)
-        self.certain = set(self.units_that_run())
-        """Units that surely run, and to their end."""
+        self.aliases = AliasAnalysis(groups)
+        self.must_execute = set(self.groups_that_run())
+        """Groups that run to their end whenever the notebook is run."""
         self.live: set[str] = set()
         """Names that are needed here, whether or not the cell comes to its end."""
         self.live_in_cell: set[str] = set()
@@ -111,34 +111,34 @@ class _Way:
         self.everything = False
         """Whether all from here back is kept, since something that follows may use anything."""
 
-    def back(self) -> set[Unit]:
-        """Go the whole way; returns what is to be kept."""
-        kept: set[Unit] = set()
+    def compute(self) -> set[StatementGroup]:
+        """Go back to the first cell; returns the slice."""
+        kept: set[StatementGroup] = set()
         cell = sys.maxsize
         followed = False
-        for unit in reversed(self.units):
-            if unit.cell != cell:
+        for group in reversed(self.groups):
+            if group.cell != cell:
                 self.live |= self.live_in_cell
                 self.live_in_cell.clear()
-                self.leave_cells(unit.cell)
-                cell, followed = unit.cell, False
-            if self.is_needed(unit, followed):
-                kept.add(unit)
+                self.leave_cells(group.cell)
+                cell, followed = group.cell, False
+            if self.belongs(group, followed):
+                kept.add(group)
                 followed = True
-                self.need(unit)
+                self.include(group)
         return kept
 
-    def units_that_run(self) -> Iterator[Unit]:
+    def groups_that_run(self) -> Iterator[StatementGroup]:
         cell, failed = -1, False
-        for unit in self.units:
-            if unit.cell != cell:
-                cell, failed = unit.cell, False
-            failed = failed or not self.cannot_fail(unit)
+        for group in self.groups:
+            if group.cell != cell:
+                cell, failed = group.cell, False
+            failed = failed or not self.cannot_raise(group)
             if not failed:
-                yield unit
+                yield group
 
     def leave_cells(self, cell: int) -> None:
-        """Go back to the end of a cell: what is asked after it, or before a later one, is needed."""
+        """Go back to the end of a cell: what is looked up after it, or before a later one, is needed."""
         names: set[str] = set()
         for index in [index for index in self.after if index >= cell]:
             names |= self.after.pop(index)
@@ -148,25 +148,25 @@ class _Way:
             self.use(names, self.live)
             self.everything |= any(
                 function.code.unsure
-                for name in self.meanings.reachable(names)
-                for unit in self.meanings.binders.get(name, ())
-                for function in unit.code.functions
+                for name in self.aliases.reachable(names)
+                for group in self.aliases.binders.get(name, ())
+                for function in group.code.functions
             )
 
-    def is_needed(self, unit: Unit, followed: bool) -> bool:
-        meanings, changes = self.meanings, self.meanings.changes[unit]
+    def belongs(self, group: StatementGroup, followed: bool) -> bool:
+        aliases, changes = self.aliases, self.aliases.changes[group]
         live = self.live | self.live_in_cell
-        if self.everything or unit.cell in self.own or meanings.is_unsure(unit) or changes.patches:
+        if self.everything or group.cell in self.own or aliases.is_unsure(group) or changes.patches:
             return True
-        if not live.isdisjoint(unit.code.binds | changes.binds | meanings.sharing(changes.objects)):
+        if not live.isdisjoint(group.code.binds | changes.binds | aliases.sharing(changes.objects)):
             return True
-        if any(self.is_in_use(package) for package in meanings.packages_of(changes.settings)):
+        if any(self.is_in_use(package) for package in aliases.packages_of(changes.settings)):
             return True
-        if not unit.code.exposed.isdisjoint(meanings.from_nowhere):
+        if not group.code.exposed.isdisjoint(aliases.from_nowhere):
             return True
-        if "__future__" in {what.partition(".")[0] for all_ in unit.code.imports.values() for what in all_}:
+        if "__future__" in {what.partition(".")[0] for all_ in group.code.imports.values() for what in all_}:
             return True
-        return followed and not self.cannot_fail(unit)
+        return followed and not self.cannot_raise(group)
 
     def is_in_use(self, package: str) -> bool:
         if package in self.packages or package in purity.PROCESS_WIDE:
@@ -174,26 +174,26 @@ class _Way:
         others = self.packages - sys.stdlib_module_names
         return (package == "numpy" and bool(others)) or (package == "torch" and bool(others - purity.WITHOUT_TORCH))
 
-    def need(self, unit: Unit) -> None:
-        """Make what a kept unit uses live, and what it surely binds no more."""
-        if self.meanings.is_unsure(unit):
+    def include(self, group: StatementGroup) -> None:
+        """Make what a kept group uses live; what it must bind is live no more."""
+        if self.aliases.is_unsure(group):
             self.everything = True
-        if unit.plain and not self.meanings.changes[unit].binds:
-            # If the unit fails, nothing that follows in its cell runs; but what follows the cell does.
-            self.live_in_cell -= unit.code.surely
-            if unit in self.certain:
-                self.live -= unit.code.surely
-            elif self.trust and not self.live.isdisjoint(unit.code.surely):
-                self.live -= unit.code.surely
-                self.trusted.add(unit.cell)
-        self.use(unit.code.exposed, self.live_in_cell)
-        if purity.FILES in all_loads(unit.code):
+        if group.plain and not self.aliases.changes[group].binds:
+            # If the group fails, nothing that follows in its cell runs; but what follows the cell does.
+            self.live_in_cell -= group.code.must_bind
+            if group in self.must_execute:
+                self.live -= group.code.must_bind
+            elif self.trust and not self.live.isdisjoint(group.code.must_bind):
+                self.live -= group.code.must_bind
+                self.trusted.add(group.cell)
+        self.use(group.code.exposed, self.live_in_cell)
+        if purity.FILES in all_loads(group.code):
             self.live.add(purity.FILES)
 
     def use(self, names: Iterable[str], live: set[str]) -> None:
-        used = {*names} | self.meanings.used_when_called(names)
+        used = {*names} | self.aliases.used_when_called(names)
         live |= used
-        self.packages |= self.meanings.packages_of(used)
+        self.packages |= self.aliases.packages_of(used)
 
-    def cannot_fail(self, unit: Unit) -> bool:
-        return unit.plain and cannot_fail(unit.statements, frozenset(self.meanings.packages))
+    def cannot_raise(self, group: StatementGroup) -> bool:
+        return group.plain and cannot_raise(group.statements, frozenset(self.aliases.packages))

@@ -1,4 +1,4 @@
-"""The cells of a notebook as pieces that can be left out: the statements at their top level."""
+"""The statements at the top level of a notebook's cells, in groups that a slice keeps or leaves out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ONLY_IPYTHON = re.compile(r"[%!?$]|^\s*(?:>>>|\.\.\.|In \[|[,;/])", re.MULTILIN
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Unit:
+class StatementGroup:
     """Statements that are kept or left out together: one, or those that share a line."""
 
     cell: int
@@ -39,8 +39,8 @@ class Unit:
     """Whether it is Python and nothing else, so that its statements run as they stand."""
 
 
-def units_of(cell: int, source: str) -> list[Unit]:
-    """The pieces of a cell's code, in order. Those that have no effect at all are left out."""
+def statement_groups(cell: int, source: str) -> list[StatementGroup]:
+    """The statements of a cell's code, in order. Those that have no effect at all are left out."""
     if not source.strip():
         return []
     if len(source) > MAX_PARSED:
@@ -54,11 +54,11 @@ def units_of(cell: int, source: str) -> list[Unit]:
         return [_unsure(cell, source)]
 
 
-def _unsure(cell: int, source: str) -> Unit:
-    return Unit(cell, 1, source.count("\n") + 1, (), Code(unsure=True), plain=False)
+def _unsure(cell: int, source: str) -> StatementGroup:
+    return StatementGroup(cell, 1, source.count("\n") + 1, (), Code(unsure=True), plain=False)
 
 
-def _cell_magic(cell: int, source: str, magic: re.Match[str]) -> list[Unit]:
+def _cell_magic(cell: int, source: str, magic: re.Match[str]) -> list[StatementGroup]:
     if magic["name"] in SHOWN_CELLS:
         return []
     body = "\n" * source[: magic.end()].count("\n") + source[magic.end() :]
@@ -75,10 +75,10 @@ def _cell_magic(cell: int, source: str, magic: re.Match[str]) -> list[Unit]:
     code.exposed |= words.exposed
     code.loads |= words.loads
     code.calls += words.calls
-    return [Unit(cell, 1, source.count("\n") + 1, tuple(tree.body), code, plain=False)]
+    return [StatementGroup(cell, 1, source.count("\n") + 1, tuple(tree.body), code, plain=False)]
 
 
-def _statements(cell: int, source: str) -> list[Unit]:
+def _statements(cell: int, source: str) -> list[StatementGroup]:
     dedented = textwrap.dedent(source)
     magics: set[int] = set()
     tree = _parsed(source) or _parsed(dedented)
@@ -90,12 +90,12 @@ def _statements(cell: int, source: str) -> list[Unit]:
     if tree is None:
         # Python refuses such a cell as a whole, so that it does nothing; unless there is anything for IPython in it.
         return [_unsure(cell, source)] if _ONLY_IPYTHON.search(source) else []
-    units = []
+    groups = []
     for group in _sharing_lines(tree.body):
         first, last = _first_line(group[0]), _last_line(group)
         plain = magics.isdisjoint(range(first, last + 1))
-        units.append(Unit(cell, first, last, tuple(group), effects_of(group), plain))
-    return units
+        groups.append(StatementGroup(cell, first, last, tuple(group), effects_of(group), plain))
+    return groups
 
 
 def _parsed(source: str) -> ast.Module | None:
@@ -150,12 +150,12 @@ def _last_line(group: Sequence[ast.stmt]) -> int:
     return max(statement.end_lineno or statement.lineno for statement in group)
 
 
-def blanked(source: str, units: Iterable[Unit]) -> str:
-    """The source with the lines of these units made empty, so that all others keep their numbers."""
+def blanked(source: str, groups: Iterable[StatementGroup]) -> str:
+    """The source with the lines of these groups made empty, so that all others keep their numbers."""
     lines = source.split("\n")
     start = next((number for number, line in enumerate(lines) if line.strip()), 0)
-    for unit in units:
-        lines[unit.first - 1 : unit.last] = [""] * (unit.last - unit.first + 1)
+    for group in groups:
+        lines[group.first - 1 : group.last] = [""] * (group.last - group.first + 1)
     # IPython takes empty lines at the beginning away.
     lines[start] = lines[start] or "#"
     return "\n".join(lines)

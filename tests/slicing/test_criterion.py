@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.slicing.criterion import asked_names
+from grader.slicing.criterion import criterion_names
 
 CHECKS = {
     "a call": ("student.sigmoid(1)", {"sigmoid"}),
@@ -41,5 +41,5 @@ def test_b(student):
 '''
     )
     (tmp_path / "helpers.py").write_text("def helper(notebook):\n    return notebook.bce_loss(1)\n")
-    found = asked_names(tmp_path, ["1.1.a"]) - {"eval", "exec", "calls"}
+    found = criterion_names(tmp_path, ["1.1.a"]) - {"eval", "exec", "calls"}
     assert found == names

@@ -16,23 +16,23 @@ from grader.assignment.assignment import Question, load_assignment
 from grader.assignment.locating import Answer, is_answered, locate
 from grader.assignment.notebook import read_notebook
 from grader.grading.submission import Grader, new_result
-from grader.slicing.criterion import asked_names
-from grader.slicing.slices import Needed, needed
+from grader.slicing.criterion import criterion_names
+from grader.slicing.slices import Slice, backward_slice
 
 NAMES = "abcde"
 FUNCTIONS = "fgh"
 
 
-def needed_for_last(*sources: str, defines: str = "answer", trust: bool = False) -> Needed:
-    """What is needed for a question that is answered by the last of these cells."""
+def slice_for_last(*sources: str, defines: str = "answer", trust: bool = False) -> Slice:
+    """The slice for a question that is answered by the last of these cells."""
     question = Question(id="1.1.a", title="", points=1, kind="code", defines=(defines,))
     answers = {"1.1.a": Answer(cells=(len(sources) - 1,))}
-    return needed(code_notebook(*sources), answers, [question], trust=trust)
+    return backward_slice(code_notebook(*sources), answers, [question], trust=trust)
 
 
 def kept(*sources: str, trust: bool = False) -> list[str]:
     """The cells before the answer that are not empty, each without empty lines."""
-    cells = needed_for_last(*sources, trust=trust).notebook.cells[:-1]
+    cells = slice_for_last(*sources, trust=trust).notebook.cells[:-1]
     texts = ["\n".join(line for line in cell.source.split("\n") if line.strip(" #")) for cell in cells]
     return [text for text in texts if text]
 
@@ -158,7 +158,7 @@ SAME = {
 @pytest.mark.parametrize("trust", [False, True], ids=["sure", "trusting"])
 def test_the_answer_does_the_same(cells: list[str], trust: bool) -> None:
     sources = [*cells, ANSWER]
-    result = needed_for_last(*sources, trust=trust)
+    result = slice_for_last(*sources, trust=trust)
     failed: set[int] = set()
     found = run([cell.source for cell in result.notebook.cells], "answer(1)", "answer(1)", failed=failed)
     # Where it was trusted in vain, everything is done again without.
@@ -219,21 +219,21 @@ def test_before_what_is_not_understood_everything_stays(source: str) -> None:
 
 def test_lines_keep_their_numbers_and_cells_their_places() -> None:
     cells = ["\nunused = 1\n\ndata = 2\nprint(data)\n", "print(1)", "def answer():\n    return data"]
-    result = needed_for_last(*cells).notebook
+    result = slice_for_last(*cells).notebook
     # IPython takes empty lines at the beginning away; from `unused` on, none may be added to them.
     assert [cell.source for cell in result.cells] == ["\n#\n\ndata = 2\n\n", "", cells[2]]
 
 
 def test_a_statement_that_may_fail_keeps_what_it_binds_anew() -> None:
     cells = ["data = [1]", "data = data.copy", "data = int('1')", "def answer():\n    return data"]
-    sure, trusting = needed_for_last(*cells), needed_for_last(*cells, trust=True)
+    sure, trusting = slice_for_last(*cells), slice_for_last(*cells, trust=True)
     assert [bool(cell.source) for cell in sure.notebook.cells] == [True, True, True, True]
     assert [bool(cell.source) for cell in trusting.notebook.cells] == [False, False, True, True]
     assert (sure.trusted, trusting.trusted) == (frozenset(), frozenset([2]))
 
 
 def test_what_was_trusted_is_denied_by_an_error_by_a_cell_that_was_not_run_and_by_lost_output() -> None:
-    trusting = needed_for_last("data = 1", "data = int('1')", "def answer():\n    return data", trust=True)
+    trusting = slice_for_last("data = 1", "data = int('1')", "def answer():\n    return data", trust=True)
     executed = trusting.notebook
     assert not trusting.holds(executed)
     for cell in executed.cells:
@@ -249,7 +249,7 @@ def test_what_was_trusted_is_denied_by_an_error_by_a_cell_that_was_not_run_and_b
 
 
 def test_all_of_the_answers_own_cells_stays_also_what_fails() -> None:
-    result = needed_for_last("unused = 1", "1 / 0\nunused = 2\n%timeit 1\ndef answer(): pass\nassert False")
+    result = slice_for_last("unused = 1", "1 / 0\nunused = 2\n%timeit 1\ndef answer(): pass\nassert False")
     assert result.notebook.cells[1].source == "1 / 0\nunused = 2\n%timeit 1\ndef answer(): pass\nassert False"
 
 
@@ -259,14 +259,17 @@ def test_code_in_a_text_cell_that_is_no_answer_to_these_questions_is_left_out() 
     names = {"1.1.a": "other", "1.1.b": "answer"}
     questions = [Question(id=id, title="", points=1, kind="code", defines=(name,)) for id, name in names.items()]
     answers = {"1.1.a": Answer(cells=(1,), retyped=(1,)), "1.1.b": Answer(cells=(2,))}
-    assert [cell.source for cell in needed(notebook, answers, questions[1:]).notebook.cells[:2]] == ["data = 1", ""]
-    assert needed(notebook, answers, questions).notebook.cells[1].source == "def other():\n    return 1"
+    assert [cell.source for cell in backward_slice(notebook, answers, questions[1:]).notebook.cells[:2]] == [
+        "data = 1",
+        "",
+    ]
+    assert backward_slice(notebook, answers, questions).notebook.cells[1].source == "def other():\n    return 1"
 
 
 def test_names_that_only_checks_ask_for_are_kept() -> None:
     notebook = code_notebook("data = 1", "other = 2", "def answer(): return 1")
     question = Question(id="1.1.a", title="", points=1, kind="code", defines=("answer",))
-    result = needed(notebook, {"1.1.a": Answer(cells=(2,))}, [question], {"other"})
+    result = backward_slice(notebook, {"1.1.a": Answer(cells=(2,))}, [question], {"other"})
     assert [cell.source for cell in result.notebook.cells] == ["", "other = 2", "def answer(): return 1"]
 
 
@@ -326,7 +329,7 @@ def test_programs_at_random_do_the_same(seed: int) -> None:
         ]
         name = draw.choice(FUNCTIONS)
         cells.append(f"def {name}(x):\n    return [{draw.choice(NAMES)}, {draw.choice(FUNCTIONS)}(x)]")
-        part = [cell.source for cell in needed_for_last(*cells, defines=name).notebook.cells]
+        part = [cell.source for cell in slice_for_last(*cells, defines=name).notebook.cells]
         assert run(part, name, f"{name}(5)", f"{name}(5)") == run(cells, name, f"{name}(5)", f"{name}(5)"), (
             number,
             cells,
@@ -343,8 +346,8 @@ def parts_of_dl1(root: Path) -> Callable[[Path, str], str]:
     def code(path: Path, question: str) -> str:
         notebook = read_notebook(path, 10**8)
         answers = locate(notebook, assignment.questions)
-        names = asked_names(assignment.folder, [question])
-        result = needed(notebook, answers, [assignment.question(question)], names, trust=True)
+        names = criterion_names(assignment.folder, [question])
+        result = backward_slice(notebook, answers, [assignment.question(question)], names, trust=True)
         return "\n".join(cell.source for cell in result.notebook.cells if cell.cell_type == "code")
 
     return code
@@ -375,8 +378,8 @@ def test_the_verdicts_are_those_of_the_whole_notebook(root: Path) -> None:
             answered = [one for one in assignment.questions if is_answered(notebook, one, answers[one.id])]
             whole = worker.grade_notebook(new_result(assignment, 5, "x", ""), notebook, answers, answered).result
             for question in (one for one in answered if one.kind == "code"):
-                names = asked_names(assignment.folder, [question.id])
-                part = needed(notebook, answers, [question], names, trust=True)
+                names = criterion_names(assignment.folder, [question.id])
+                part = backward_slice(notebook, answers, [question], names, trust=True)
                 graded = worker.grade_notebook(new_result(assignment, 5, "x", ""), part.notebook, answers, [question])
                 assert part.holds(graded.notebook)
                 found, expected = graded.result.question(question.id), whole.question(question.id)

@@ -13,9 +13,9 @@ from grader.assignment.locating import Answer
 from grader.assignment.notebook import UnreadableNotebook, read_file
 from grader.assignment.reading import read_submission
 from grader.execution.sandbox import Sandbox
-from grader.slicing.criterion import asked_names
-from grader.slicing.modules import imported_of
-from grader.slicing.slices import needed
+from grader.slicing.criterion import criterion_names
+from grader.slicing.imports import imported_of
+from grader.slicing.slices import backward_slice
 from grader.students.bundle.bundle import Bundle
 from grader.students.bundle.replay import Replay
 from grader.students.bundle.stubs import is_begun
@@ -50,14 +50,14 @@ class Run:
         answered = [q for q in self.asked if is_begun(notebook, q, answers[q.id], stubs.get(q.id, ()))]
         if not only:
             return self.grade(notebook, answers, answered, path)
-        names = asked_names(assignment.folder, [question.id for question in self.asked])
-        few = needed(notebook, answers, answered, names, trust=True)
+        names = criterion_names(assignment.folder, [question.id for question in self.asked])
+        few = backward_slice(notebook, answers, answered, names, trust=True)
         self.sandbox.preload = list(imported_of(assignment.preload, few.notebook))
         graded = self.grade(few.notebook, answers, answered, path)
         if graded.notebook is None or few.holds(graded.notebook):
             return graded
         # It was taken for less than it may be.
-        more = needed(notebook, answers, answered, names)
+        more = backward_slice(notebook, answers, answered, names)
         self.sandbox.preload = list(assignment.preload)
         return self.grade(more.notebook, answers, answered, path)
 

@@ -7,17 +7,17 @@ from collections.abc import Iterable
 
 from nbformat import NotebookNode
 
-from grader.slicing.statements import units_of
+from grader.slicing.statements import statement_groups
 
 
 def imported_of(preload: Iterable[str], notebook: NotebookNode) -> tuple[str, ...]:
     """Those of the modules `preload` whose packages the code of a notebook imports; all, where that cannot be told."""
     modules = tuple(preload)
     cells = [(index, cell) for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
-    units = [unit for index, cell in cells for unit in units_of(index, str(cell.source))]
-    if any(unit.code.unsure or not unit.statements for unit in units):
+    groups = [group for index, cell in cells for group in statement_groups(index, str(cell.source))]
+    if any(group.code.unsure or not group.statements for group in groups):
         return modules
-    nodes = (node for unit in units for statement in unit.statements for node in ast.walk(statement))
+    nodes = (node for group in groups for statement in group.statements for node in ast.walk(statement))
     packages = {package for node in nodes for package in _imported(node)}
     return tuple(module for module in modules if module.partition(".")[0] in packages)
 

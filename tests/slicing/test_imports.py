@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from notebooks import code_notebook
 
-from grader.slicing.modules import imported_of
+from grader.slicing.imports import imported_of
 
 PRELOAD = ("numpy", "torch", "sklearn.datasets", "matplotlib.pyplot")
 USED = {
