@@ -215,7 +215,7 @@ def test_what_the_rubric_preloads_must_be_installed(tmp_path: Path, rubric: Path
 def test_without_bubblewrap_it_says_how_to_get_it(tmp_path: Path, right: Path) -> None:
     ended = grader("grade", right, "--rubric", MINI, cwd=tmp_path, PATH=str(tmp_path))
     assert (ended.status, ended.output) == (2, "")
-    how, instead = "on Debian: sudo apt-get install bubblewrap", "to do with what there is instead: --sandbox auto"
+    how, instead = "on Debian: sudo apt-get install bubblewrap", "to use another sandbox instead: --sandbox auto"
     assert ended.errors == [f"error: bubblewrap is not installed; {how}; {instead} (see docs/sandbox.md)"]
 
 
@@ -370,7 +370,7 @@ def test_interrupted_it_keeps_what_is_graded_and_leaves_nothing_running(
     running.process.send_signal(number)
     output, errors = running.process.communicate(timeout=30)
     assert running.process.returncode == 130
-    assert errors == "error: interrupted; what was graded before (1) is in out/index.html\n"
+    assert errors == "error: interrupted; the results so far (1) are in out/index.html\n"
     assert output == ""
     assert_nothing_is_left(running)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"right", "index.html", "grades.csv", "questions"}

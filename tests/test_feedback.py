@@ -80,8 +80,8 @@ def test_a_check_that_may_say_more_does(graded: Graded) -> None:
 def test_nor_is_why_an_error_was_carried_forward_or_left_to_a_person(graded: Graded) -> None:
     page = (graded.folder / "ann" / "report.html").read_text()
     assert graded.result("ann").question("1.1.b").checks[0].status == "carried forward"
-    assert "is put right" in graded.result("ann").question("1.1.b").checks[0].message
-    assert "is put right" not in page
+    assert "is corrected (tried" in graded.result("ann").question("1.1.b").checks[0].message
+    assert "is corrected (tried" not in page
     assert "could not be completed" not in page
 
 

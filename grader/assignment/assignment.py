@@ -255,11 +255,11 @@ def _faults_of_questions(questions: _Questions) -> list[str]:
         where = f"question {id}"
         if question is not None:
             if id in earlier:
-                faults.append(f"{where} stands here twice")
+                faults.append(f"{where} is given twice")
             faults += [f"{where}: {fault}" for fault in _faults_of_question(question)]
             for other in question.builds_on:
                 if other not in earlier:
-                    which = "does not stand before it" if other in ids else "is not in this rubric"
+                    which = "does not come before it" if other in ids else "is not in this rubric"
                     faults.append(f"{where}: builds_on: {other} {which}")
         earlier.add(id)
     return faults

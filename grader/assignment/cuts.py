@@ -67,7 +67,7 @@ def _blocks(lines: list[str], is_code: bool) -> Iterator[Cut]:
             opened = number, mark
             continue
         if opened is None:
-            raise CutError(f"line {number}: a {noun} ends that has not begun")
+            raise CutError(f"line {number}: a {noun} ends here, but none has begun")
         begin, beginning = opened
         if beginning.what != mark.what:
             raise CutError(f"line {number}: a {noun} ends in the {NOUNS[beginning.what]} of line {begin}")

@@ -92,7 +92,7 @@ def _require_regular_file(status: os.stat_result) -> None:
 
 def _file_fault(path: Path, error: OSError | ValueError) -> str:
     if isinstance(error, OSError) and error.errno == errno.ELOOP:
-        return "this link leads in a circle: hand in the notebook file itself"
+        return "this link points back to itself: hand in the notebook file itself"
     if isinstance(error, FileNotFoundError):
         if path.is_symlink():
             return "this is a broken link, what it points to does not exist: hand in the notebook file itself"
@@ -100,7 +100,7 @@ def _file_fault(path: Path, error: OSError | ValueError) -> str:
     if isinstance(error, NotADirectoryError):
         return "there is no such file: a part of its path is a file, not a folder"
     if isinstance(error, PermissionError):
-        return "the file may not be read: change its permissions (chmod +r)"
+        return "there is no permission to read the file: change its permissions (chmod +r)"
     reason = error.strerror if isinstance(error, OSError) else error
     return f"the file cannot be read ({reason}): check that it is whole, and hand in again"
 
@@ -126,7 +126,7 @@ def _parse_json(data: bytes) -> dict[str, Any]:
         ) from None
     except ValueError:
         # Python refuses integers of thousands of digits.
-        raise UnreadableNotebook("this is not a notebook (it holds a number of absurd length)") from None
+        raise UnreadableNotebook("this is not a notebook (it holds a number with too many digits)") from None
     if not isinstance(content, dict):
         raise UnreadableNotebook("this is JSON, but not a notebook: hand in the .ipynb file that Jupyter saved")
     if _depth_exceeds(content, MAX_DEPTH):

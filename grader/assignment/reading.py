@@ -108,7 +108,7 @@ def _read(content: bytes, questions: Sequence[Question]) -> Read:
         answered = [question.id for question in questions if is_answered(notebook, question, answers[question.id])]
     except RecursionError:
         raise UnreadableNotebook(
-            "its code is nested too deep to be read: take apart the longest expressions, save and hand in again"
+            "its code is nested too deep to be read: split the longest expressions, save and hand in again"
         ) from None
     except MemoryError:
         raise UnreadableNotebook(

@@ -165,8 +165,8 @@ def _tagged(cell: NotebookNode) -> Literal["solution", "hidden"] | None:
             continue
         if set(tag.split("-")) & set(_SECRET) or difflib.get_close_matches(tag, _SECRET, n=1, cutoff=0.8):
             raise SolutionError(
-                f"the tag {tag!r} looks as if students should not get this cell: call it `solution` where "
-                f"{TODO} is to stand in its place, `hidden` where nothing is, or something else"
+                f"the tag {tag!r} looks as if students should not get this cell: call it `solution` to put "
+                f"{TODO} in its place, `hidden` to remove the cell, or something else if students get it"
             )
     return None
 
@@ -197,9 +197,9 @@ def _require_no_mark_left(lines: list[str], found: list[Cut], is_code: bool) -> 
     for number, line in enumerate(lines, start=1):
         if number not in cut and looks_like_a_mark(line, is_code=is_code):
             raise SolutionError(
-                f"line {number}: {line.strip()[:80]!r} looks like a mark of what students must not see, and is none "
-                "that is known: write `### BEGIN SOLUTION` or `### BEGIN HIDDEN TESTS`, and the same with END, on "
-                "lines of their own, or say it in other words"
+                f"line {number}: {line.strip()[:80]!r} looks like a mark of what students must not see, but is not a "
+                "known one: write `### BEGIN SOLUTION` or `### BEGIN HIDDEN TESTS`, and the same with END, on lines of "
+                "their own; if it is no mark, use other words"
             )
 
 
@@ -231,7 +231,7 @@ class _Blocks:
         inner = [one for one in self.open if one != "question"]
         if not begins:
             if block not in self.open:
-                raise SolutionError(f"a {block} ends that has not begun")
+                raise SolutionError(f"a {block} ends here, but none has begun")
             if block == "question" and inner:
                 raise SolutionError(f"the question ends in the {inner[0]} of cell {self.open[inner[0]]}")
             del self.open[block]

@@ -24,7 +24,7 @@ def check(
         typer.Option("--question", "-q", help="Only this question, such as 1.3.a; can be given several times."),
     ] = None,
     bundle: Annotated[
-        Path | None, typer.Option(help="The file of checks, where it is not the one beside the notebook.")
+        Path | None, typer.Option(help="The file of checks. Default: the one beside the notebook.")
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Check again each time the notebook is saved.")] = False,
     format: Annotated[
@@ -36,10 +36,15 @@ def check(
     ] = None,
     fail_under: Annotated[
         float | None,
-        typer.Option(min=0, help="Succeed with at least this many points of the public checks, and only then."),
+        typer.Option(
+            min=0, help="Exit with status 0 if the public checks give at least this many points, else with 1."
+        ),
     ] = None,
     sandbox: Annotated[
-        str, typer.Option(help="require: only in bubblewrap. auto: in what this machine has. none: without it.")
+        str,
+        typer.Option(
+            help="require: only in bubblewrap. auto: the best sandbox of this machine. none: without bubblewrap."
+        ),
     ] = "auto",
 ) -> None:
     """Check a notebook before it is handed in. Exit status: 0 all passed, 1 not all, 2 it could not be checked."""

@@ -61,7 +61,7 @@ def _explain(error: Exception, output: Path) -> list[str]:
         return [f"{shown(error.filename2 or output)}: cannot be written ({why}); choose another folder with --output"]
     frames = traceback.extract_tb(error.__traceback__)
     where = next((f"{frame.filename}:{frame.lineno}" for frame in reversed(frames) if "grader" in frame.filename), "?")
-    return [f"the harness failed, which is a mistake in it: {type(error).__name__}: {error} ({where})"]
+    return [f"internal error, a bug in the grader: {type(error).__name__}: {error} ({where})"]
 
 
 def parse_mode(text: str) -> SandboxMode:

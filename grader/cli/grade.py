@@ -23,8 +23,12 @@ def grade(
     submissions: Annotated[list[Path], typer.Argument(help="Notebooks, or folders of notebooks.")],
     rubric: Annotated[Path, typer.Option(help="The rubric's folder, such as rubrics/dl1.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the results go.")] = Path("results"),
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Worker processes; 0: one a core.")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Grade all again, whatever is graded already.")] = False,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=0, help="Number of worker processes; 0: one for each core.")
+    ] = 0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Grade all submissions again, also those already graded.")
+    ] = False,
     scheduler: Annotated[
         str, typer.Option(help="Grade on a Dask cluster: tcp://host:8786, or `local` for one on this machine.")
     ] = "",
@@ -33,28 +37,31 @@ def grade(
         typer.Option(
             min=0,
             max=2**63 - 1,
-            help="Repeat a grading with the random inputs of an earlier one (see its result.json).",
+            help="Seed of the random inputs. To repeat an earlier grading, give its seed (see its result.json).",
         ),
     ] = None,
     sandbox: Annotated[
-        str, typer.Option(help="require: only in bubblewrap. auto: in what this machine has. none: without bubblewrap.")
+        str,
+        typer.Option(
+            help="require: only in bubblewrap. auto: the best sandbox of this machine. none: without bubblewrap."
+        ),
     ] = "require",
     root: Annotated[
         Path | None,
-        typer.Option(help="The folder that the names are made from, where it is not the one given: that of the class."),
+        typer.Option(
+            help="The folder of the class: a submission is named by its path below it. Default: the folder given."
+        ),
     ] = None,
     timings: Annotated[bool, typer.Option("--timings", help="Print where the time goes.")] = False,
 ) -> None:
-    """Grade submissions and write a report for each. What is graded already, and has not changed, stays."""
+    """Grade submissions and write a report for each. A result stays as it is if nothing it depends on has changed."""
     # Imported here: `grader --help` is not to wait for Jupyter and pytest.
     from grader.cli.progress import make_progress
 
     progress = make_progress()
 
     def kept() -> str:
-        return (
-            f"what was graded before ({progress.count}) is in {shown(output / 'index.html')}" if progress.count else ""
-        )
+        return f"the results so far ({progress.count}) are in {shown(output / 'index.html')}" if progress.count else ""
 
     with explained(output, kept):
         from grader.assignment.assignment import load_assignment

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from grader.results.results import Change, SubmissionResult
 
 app = typer.Typer(
-    help="Mark by file what a person decides: text questions, reviews, and points that checks gave.",
+    help="Mark by hand, with score files: text questions, reviews, and changes to points that checks gave.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -28,16 +28,16 @@ def template(
     results: _Results,
     rubric: _Rubric,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the score files go.")] = Path("marks"),
-    force: Annotated[bool, typer.Option("--force", help="Write anew also what has been filled in.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite also files that are filled in.")] = False,
 ) -> None:
     """Write a score file for each submission, to be filled in with an editor."""
-    with explained(output, lambda: "the score files that are written are whole"):
+    with explained(output, lambda: "the score files written so far are complete"):
         from grader.assignment.assignment import load_assignment
         from grader.marks.template import template as write_template
 
         made = write_template(load_assignment(rubric), results, output, force=force)
     for path in made.left_alone:
-        typer.echo(f"left alone, as it is filled in: {shown(path)}")
+        typer.echo(f"not overwritten, because it is filled in: {shown(path)}")
     for submission in made.without:
         typer.echo(f"note: {shown(submission)}: there is nothing to mark, no notebook was handed in")
     for fault in made.faults:
@@ -55,7 +55,7 @@ def apply(
     by: Annotated[
         str | None,
         typer.Option(
-            "--by", help="Who has marked, where a file does not say so under `Marked by`; else your login name."
+            "--by", help="The marker's name, for files with nothing under `Marked by`. Default: your login name."
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
@@ -63,11 +63,11 @@ def apply(
         bool,
         typer.Option(
             "--unbound",
-            help="Take files without `Made from` for the hand-in in RESULTS that they are named after.",
+            help="Accept files without `Made from`: the name of the file is the name of the submission in RESULTS.",
         ),
     ] = False,
 ) -> None:
-    """Enter the points and comments of filled-in score files, and make the reports and tables anew."""
+    """Enter the points and comments of filled-in score files, and update the reports and tables."""
     with explained(results, lambda: "marks that were entered are kept; apply the files again"):
         from datetime import UTC, datetime
 
@@ -80,7 +80,7 @@ def apply(
         try:
             applied = apply_files(load_assignment(rubric), results, files, who, when, unbound=unbound, dry_run=dry_run)
         except OSError as error:
-            why = f"cannot be written ({error.strerror or error}); mend that, and apply the files again"
+            why = f"cannot be written ({error.strerror or error}); correct that, and apply the files again"
             raise MarksError([f"{shown(error.filename or results)}: {why}"]) from None
     for result in applied.results:
         _print_submission(result, applied.changes[result.submission])

@@ -15,9 +15,14 @@ def release(
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder that students are to get.")] = Path(
         "release"
     ),
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Worker processes; 0: one a core.")] = 0,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=0, help="Number of worker processes; 0: one for each core.")
+    ] = 0,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=2**63 - 1, help="Repeat a release with its random inputs.")
+        int | None,
+        typer.Option(
+            min=0, max=2**63 - 1, help="Seed of the random inputs. To repeat an earlier release, give its seed."
+        ),
     ] = None,
 ) -> None:
     """Make what students get: the notebook without its solutions, and the public checks. Validates the rubric first."""
@@ -35,7 +40,7 @@ def release(
         validation = validate(assignment, seed, jobs=jobs, progress=typer.echo)
         if not validation.is_clean:
             print_validation(validation)
-            typer.echo("Nothing is released: mend the rubric first.")
+            typer.echo("Nothing is released: correct the rubric first.")
             raise typer.Exit(1)
         released = make_release(assignment, output, seed, typer.echo)
     typer.echo(f"Notebook: {shown(released.notebook)}")

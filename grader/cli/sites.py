@@ -31,7 +31,7 @@ def import_(
     rubric: Annotated[
         Path | None,
         typer.Option(
-            help="Of several notebooks in a hand-in, take that which answers most of this rubric's questions."
+            help="If a hand-in has several notebooks, take the one that answers most questions of this rubric."
         ),
     ] = None,
     due: Annotated[
@@ -39,11 +39,11 @@ def import_(
         typer.Option(
             formats=["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"],
             metavar="YYYY-MM-DD HH:MM",
-            help="What was handed in later is late, where the download has times. In the site's own time zone.",
+            help="The deadline, in the site's time zone. Later hand-ins are marked late, if the download has times.",
         ),
     ] = None,
 ) -> None:
-    """Bring a course site's bulk download into a folder of notebooks, one for each person."""
+    """Import a course site's bulk download: make a folder with one notebook for each person."""
     with explained(output, lambda: "the class list is as it was; import again"):
         from grader.assignment.assignment import load_assignment
         from grader.sites.importing import import_download
@@ -62,19 +62,27 @@ def export(
     gradebook: Annotated[
         Path | None, typer.Option(help="What the site exports: its grade book, or Moodle's grading worksheet.")
     ] = None,
-    item: Annotated[str, typer.Option(help="The grade item's name on the site, where it is not plain.")] = "",
+    item: Annotated[
+        str, typer.Option(help="The name of the grade item on the site, if the files do not tell it.")
+    ] = "",
     feedback: Annotated[
         Path | None, typer.Option(help="Also write a zip with everybody's report for the site.")
     ] = None,
     people: Annotated[
-        Path | None, typer.Option(help="A CSV file, submission,username: who is who where names do not tell.")
+        Path | None,
+        typer.Option(
+            help="A CSV file with the columns submission,username, for those whose name does not tell who they are."
+        ),
     ] = None,
-    partial: Annotated[bool, typer.Option("--partial", help="Leave out whose points are not all decided yet.")] = False,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Leave out submissions with points that are not decided yet.")
+    ] = False,
     missing_as_zero: Annotated[
-        bool, typer.Option("--missing-as-zero", help="Give 0 where a hand-in has no notebook, instead of nothing.")
+        bool,
+        typer.Option("--missing-as-zero", help="Give 0 points to a hand-in without a notebook, instead of no grade."),
     ] = False,
 ) -> None:
-    """Write the grades as the course site imports them, and the feedback as it takes it."""
+    """Write the grade file that the course site imports and, with --feedback, a zip with the reports."""
     with explained(output, lambda: "the grade file is as it was"):
         from grader.sites.exporting import export_grades
 

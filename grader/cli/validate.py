@@ -21,13 +21,21 @@ def validate(
     repeat: Annotated[
         int, typer.Option(min=0, help="Also check every right answer this many times, with fresh random inputs.")
     ] = 0,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where the matrix goes.")] = Path("validation"),
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Worker processes; 0: one a core.")] = 0,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="The folder for the matrix: the result of each check for each answer."),
+    ] = Path("validation"),
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=0, help="Number of worker processes; 0: one for each core.")
+    ] = 0,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=2**63 - 1, help="Repeat a validation with its random inputs.")
+        int | None,
+        typer.Option(
+            min=0, max=2**63 - 1, help="Seed of the random inputs. To repeat an earlier validation, give its seed."
+        ),
     ] = None,
 ) -> None:
-    """Prove a rubric: right answers must pass it, and every mistake must lose its points."""
+    """Test a rubric: right answers must pass, and every mistake must lose its points."""
     with explained(output, lambda: "nothing is written"):
         from grader.assignment.assignment import load_assignment
         from grader.grading.batch.seeds import new_seed
@@ -73,4 +81,5 @@ def print_validation(validation: Validation) -> None:
     faults = validation.faults()
     for fault in faults:
         complain(fault)
-    typer.echo(f"seed {validation.seed}, {validation.seconds:.0f} seconds: {len(faults) or 'nothing'} off")
+    problems = f"{len(faults) or 'no'} {'problem' if len(faults) == 1 else 'problems'}"
+    typer.echo(f"seed {validation.seed}, {validation.seconds:.0f} seconds: {problems}")

@@ -181,11 +181,11 @@ def run_notebook(
                 doubts[died.cell] = f"cell {died.cell + 1} was left out: {doubt}"
     if len(beside_threads) > 1:
         for cell in beside_threads.keys() & left_out.keys():
-            why = f"{beside_threads[cell]}, but so did another, and it may have been a thread of a library, not a cell"
+            why = f"{beside_threads[cell]}, but so did another cell: the cause may be a thread of a library"
             doubts.setdefault(cell, f"cell {cell + 1} was left out: {why}")
     execution = run.execution
     if budget.spent:
-        doubts[run.ran - 1] = f"cell {run.ran} may have been stopped, for the notebook {budget.spent}"
+        doubts[run.ran - 1] = f"cell {run.ran} may have been stopped, because the notebook {budget.spent}"
     if died is not None and died.cell not in left_out:
         left_out[died.cell] = CellFailure(died.cell, died.why)
     execution.notes += _notes(died, budget, run.ran)
@@ -205,7 +205,7 @@ def _doubt(died: KernelDied) -> str:
     if died.ours:
         return ""
     if died.code is not None and -died.code in TIMERS:
-        return f"{died.why}, but a timer or a limit of an earlier cell's may have done that"
+        return f"{died.why}, but a timer or a limit of an earlier cell may be the cause"
     return ""
 
 
@@ -508,7 +508,7 @@ class _Run:
         if isinstance(lost, list) and lost:
             beside = self.execution.beside[path] = _name(lost[0])
             if not before:
-                why = f"{beside} ran beside it, and does not live on where the checks ask"
+                why = f"{beside} ran at the same time, and does not run any more when the checks run"
                 self.execution.doubts.update(dict.fromkeys(stop.questions, why))
         elif content.get("unknown_threads") is True:
             self.execution.beside[path] = "a thread of a library"

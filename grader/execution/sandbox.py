@@ -32,7 +32,7 @@ STOP_SECONDS = 3.0
 """Wall time for the control socket of a sandbox that was ended to be closed."""
 LOOK_SECONDS = 0.05
 NOT_INSTALLED = "bubblewrap is not installed; on Debian: sudo apt-get install bubblewrap"
-WITHOUT = "to do with what there is instead: --sandbox auto (see docs/sandbox.md)"
+WITHOUT = "to use another sandbox instead: --sandbox auto (see docs/sandbox.md)"
 
 
 class SandboxError(Exception):

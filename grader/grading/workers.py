@@ -66,7 +66,7 @@ class Workers(Executor):
     def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Have a worker call `function`, which it must be able to import. The future may raise WorkerDied."""
         if self._closed:
-            raise RuntimeError("these workers have been sent home")
+            raise RuntimeError("these workers have been shut down")
         future: Future[T] = Future()
         self._queue.put((future, (function, args, kwargs)))
         return future

@@ -74,8 +74,8 @@ def apply(
                 continue
             if not is_made_from(file.content, result, place_of(output, result), answers):
                 applied.faults.append(
-                    f"{where}: it is not certain that it was made for this {file.submission}: another was called so, "
-                    "or all its answers have changed; make a new file with `grader marks template`"
+                    f"{where}: it may be for another {file.submission}: another submission had that name before, "
+                    "or all answers have changed since; make a new file with `grader marks template`"
                 )
                 continue
             folder = output / result.submission
@@ -148,7 +148,7 @@ def _read(path: Path, unbound: bool) -> _File:
     raise ScoreFileError(
         [
             "does not say which hand-in it is for (it has no part `Made from`); make a file with `grader marks "
-            "template`, or add --unbound if it is for the hand-in in these results that it is named after"
+            "template`, or add --unbound if its file name is the name of the submission in these results"
         ]
     )
 

@@ -153,8 +153,8 @@ def _notes(entry: _Entry) -> Iterator[str]:
     if entry.later_is_own and entry.meant != entry.before:
         now = "nothing" if entry.last is None else f"{format_points(entry.before.points)} points"
         yield (
-            f"this says what it said when the file was made, but {entry.who} has decided since ({now}), and that "
-            "stays; to change it, make a new file with `grader marks template`"
+            f"this is as it was when the file was made, but {entry.who} has decided since then ({now}), and "
+            "that counts; to change it, make a new file with `grader marks template`"
         )
 
 

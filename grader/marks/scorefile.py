@@ -265,9 +265,9 @@ def _said_plainly(error: yaml.MarkedYAMLError, text: str) -> str:
     if "\t" in line[: len(line) - len(line.lstrip())]:
         what = "begins with a tab; indent with spaces"
     elif "mapping values" in str(error.problem):
-        what = "has a second colon; put a text with colons below its question, behind `Question 1.5 b: |`"
+        what = "has a second colon; put a text with colons below its question, after `Question 1.5 b: |`"
     else:
-        what = f"is not YAML ({error.problem}); a line looks like `1.5 b: 2`, with a space behind the colon"
+        what = f"is not YAML ({error.problem}); a line looks like `1.5 b: 2`, with a space after the colon"
     return f"line {number + 1}: {what}"
 
 
@@ -335,25 +335,25 @@ class _Reader:
         if isinstance(node, yaml.ScalarNode) and not node.value:
             return
         if not isinstance(node, yaml.MappingNode):
-            self.fault(node, f"{where} is to be made of lines such as `1.5 b: 2`, with a space behind the colon")
+            self.fault(node, f"{where} must consist of lines such as `1.5 b: 2`, with a space after the colon")
             return
         seen: set[str] = set()
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 self.fault(key, "what stands before the colon is no word")
             elif _key(key) in seen:
-                self.fault(key, f"{key.value!r} stands here twice")
+                self.fault(key, f"{key.value!r} is given twice")
             else:
                 seen.add(_key(key))
                 yield key, value
 
     def text(self, key: yaml.ScalarNode, value: yaml.Node) -> str:
         if not isinstance(value, yaml.ScalarNode):
-            self.fault(value, f"behind {key.value!r} there is to be text; put longer text below it, behind `|`")
+            self.fault(value, f"after {key.value!r} there must be text; put longer text below it, after `|`")
             return ""
         text = str(value.value)
         if not _is_text(text):
-            self.fault(value, f"what stands behind {key.value!r} holds characters that are no text")
+            self.fault(value, f"the text after {key.value!r} holds characters that are no text")
         return text
 
     def questions(self, node: yaml.Node, where: str) -> list[tuple[str, yaml.ScalarNode, yaml.Node]]:
@@ -365,7 +365,7 @@ class _Reader:
                 continue
             id = f"{match[1]}.{match[2].lower()}"
             if id in found:
-                self.fault(key, f"question {shown_id(id)} stands here twice")
+                self.fault(key, f"question {shown_id(id)} is given twice")
             found[id] = (id, key, value)
         return list(found.values())
 
@@ -401,7 +401,7 @@ class _Reader:
                 submission=head["submission"], changes=int(head["changes"]), questions=questions, place=place
             )
         if len(self.faults) == faults:
-            self.fault(node, "the part `Made from` has been changed; make the file anew, and copy the marks into it")
+            self.fault(node, "the part `Made from` has been changed; make a new file, and copy the marks into it")
         return None
 
 

@@ -158,7 +158,7 @@ def judgement(numbers: QuestionStatistics) -> str:
         (0.2, "separates a little"),
         (-2 / math.sqrt(numbers.known), "hardly separates"),
     )
-    return next((word for least, word in steps if discrimination >= least), "separates the wrong way round")
+    return next((word for least, word in steps if discrimination >= least), "separates in the wrong direction")
 
 
 def _plots(graded: Sequence[SubmissionResult]) -> list[Plot]:

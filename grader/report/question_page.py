@@ -169,7 +169,7 @@ def _group(cluster: _Cluster, answers: ClassAnswers, budget: Budget) -> Group:
         variants.append(
             Variant(
                 cells=[_cell(cell, leader, budget) for cell in _cells(digest, answers)],
-                remark=source.remark if source is not None else "The answer’s cells are not at hand.",
+                remark=source.remark if source is not None else "The answer’s cells are not available.",
                 outcomes=_outcomes(same),
                 waits=any(_waits(own) for _, own in same),
             )

@@ -21,7 +21,7 @@ STATUSES: Mapping[str, Status] = {
     "failed": Status("failed", "✗", "failed", "at least one check found a mistake"),
     "review": Status("review", "?", "in review", "a person will look at this"),
     "carried forward": Status(
-        "carried", "→", "carried forward", "right, once the mistake in an earlier answer is mended: full points"
+        "carried", "→", "carried forward", "right, once the mistake in an earlier answer is corrected: full points"
     ),
     "missing": Status("missing", "∅", "missing", "no answer found"),
     "to be marked": Status("marking", "✎", "to be marked", "a person reads and marks this answer"),
@@ -31,7 +31,7 @@ STATUSES: Mapping[str, Status] = {
 """Of questions and checks."""
 
 SUBMISSION_STATUSES: Mapping[SubmissionStatus, Status] = {
-    "graded": Status("graded", "•", "graded", "every question was looked for, and every check asked"),
+    "graded": Status("graded", "•", "graded", "every question was looked for, and every check was run"),
     "missing": Status("missing", "∅", "not handed in", "no notebook was handed in"),
     "unreadable": Status("failed", "!", "unreadable", "the file could not be graded"),
     "error": Status("review", "!", "grading stopped", "a fault of the grading: a person must look"),

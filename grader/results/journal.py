@@ -30,7 +30,7 @@ def read_changes(folder: Path) -> list[Change]:
     except OSError as error:
         raise MarksError([f"{shown(path)}: cannot be read ({error.strerror}); the marks in it are needed"]) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        why = f"is damaged ({error}); mend it, or put it aside and mark anew"
+        why = f"is damaged ({error}); correct it, or move it away and mark again"
         raise MarksError([f"{shown(path)}: {why}"]) from None
 
 

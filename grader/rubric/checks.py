@@ -371,7 +371,7 @@ def _faults_of_item(item: pytest.Item, folder: Path) -> list[str]:
             if used in definitions and definitions[used].scope == "function":
                 faults.append(
                     f"{where}: the fixture {name!r} has the scope {definition.scope!r} and cannot use {used!r}, "
-                    "which is made anew for each check"
+                    "which is made again for each check"
                 )
     return faults
 

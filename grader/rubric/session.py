@@ -356,6 +356,6 @@ def _carried(lost: Sequence[Question], names: Sequence[str]) -> str:
     ids = ", ".join(question.id for question in lost)
     replaced = ", ".join(f"`{name}`" for name in names)
     return (
-        f"This works once the mistake in {ids} is put right (tried with the reference's {replaced}), "
-        "so it costs nothing here."
+        f"This works once the mistake in {ids} is corrected (tried with the reference's {replaced}), "
+        "so it costs no points here."
     )

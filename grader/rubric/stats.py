@@ -132,7 +132,7 @@ def expect_independent(
     share = false_fail if another is None else false_fail / 2
     if another is not None and not is_uncorrelated(sample, another, false_fail=share):
         same = "the same" if bool((_flat(sample) == _flat(another)).all()) else "related"
-        raise CheckFailed(f"the {what} of two draws are {same}; each should be drawn anew")
+        raise CheckFailed(f"the {what} of two draws are {same}; each should be drawn again")
     found = _dependence(sample, share)
     if found:
         raise CheckFailed(f"the {what} are not independent: {found}")

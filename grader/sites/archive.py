@@ -184,7 +184,7 @@ class _Unpacking:
                     self.contents.folders.append(above + path)
                     continue
                 if entry.header_offset in overlapping:
-                    raise _Refused("overlaps another entry of the zip, as only a bomb does")
+                    raise _Refused("overlaps another entry of the zip, as in a zip bomb")
                 note = "" if path not in seen else f"{'/'.join(path)} is in the zip more than once: all are kept"
                 seen.add(path)
                 self._copy_entry(archive, entry, Unpacked(above + path, self._next(), 0, depth, note), budget)
@@ -226,7 +226,7 @@ class _Unpacking:
                 raise  # the outermost zip of the hand-in is left closed, with all that is in it
             for unpacked in self.contents.cut(before):
                 unpacked.file.unlink(missing_ok=True)
-            self._refuse(outer.path, f"{_lower(error)}; the zip is kept, but left closed")
+            self._refuse(outer.path, f"{_lower(error)}; the zip is kept, but not unpacked")
 
     # Folders
 
@@ -280,7 +280,7 @@ class _Unpacking:
                     if size > self._limits.file_bytes:
                         raise _Refused(f"unpacks to more than {_size(self._limits.file_bytes)}")
                     if compressed is not None and size > max(self._limits.ratio_from, self._limits.ratio * compressed):
-                        raise _Refused(f"unpacks to more than {self._limits.ratio} times its size, as only a bomb does")
+                        raise _Refused(f"unpacks to more than {self._limits.ratio} times its size, as a zip bomb does")
                     budget.take_bytes(len(chunk))
                     file.write(chunk)
         except BaseException:
@@ -342,7 +342,7 @@ def _require_plain(entry: zipfile.ZipInfo) -> None:
     if entry.flag_bits & 0x1:
         raise _Refused("is encrypted")
     if entry.compress_type not in _PACKED:
-        raise _Refused("is packed in a way that is not opened here")
+        raise _Refused("uses a compression method that is not supported")
 
 
 def _kind(mode: int) -> str:

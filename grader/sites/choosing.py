@@ -27,7 +27,7 @@ def choose_notebook(files: Sequence[Given], assignment: Assignment | None) -> tu
     notes = []
     if not notebooks:
         notebooks = [given for given in files if is_notebook(given)]
-        notes = [f"{notebooks[0].name} is taken for a notebook, by its name"] if notebooks else []
+        notes = [f"{notebooks[0].name} is read as a notebook, because of its name"] if notebooks else []
     if not notebooks:
         return None, []
     different = {_digest(given.unpacked.file): given for given in sorted(notebooks, key=_depth, reverse=True)}

@@ -71,7 +71,8 @@ def export_grades(
     file = _WRITERS[site](Wanted(classlist, grades, maximum, gradebook, item, decided))
     _report(exported, file, grades)
     exported.without_grade += [
-        f"{submission}: was graded, but is in nobody's hand-in" for submission in not_in_class(classlist, results)
+        f"{submission}: was graded, but belongs to nobody in the class list"
+        for submission in not_in_class(classlist, results)
     ]
     by_name = {result.submission: result for result in results}
     if feedback is not None:
@@ -89,7 +90,7 @@ def _require_apart(results_folder: Path, output: Path, feedback: Path | None, *r
     for path in [output, feedback]:
         if path is not None:
             if path.resolve() in not_to_be_written:
-                raise SiteError([f"{path}: is needed as it is; choose another name with --output or --feedback"])
+                raise SiteError([f"{path}: must not be overwritten; choose another name with --output or --feedback"])
             not_to_be_written.add(path.resolve())
 
 

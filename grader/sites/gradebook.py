@@ -67,7 +67,7 @@ def match(
         matched.unmatched.append(f"{names}: all belong to one row of the grade book; say in --people which one counts")
     unknown = sorted(set(people) - {grade.hand_in.submission for grade in grades})
     matched.unmatched += [
-        f"{submission}: stands in the --people file, but nobody handed that in" for submission in unknown
+        f"{submission}: is in the --people file, but there is no such submission" for submission in unknown
     ]
     return matched
 

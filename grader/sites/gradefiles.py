@@ -149,7 +149,7 @@ def canvas(wanted: Wanted) -> GradeFile:
         cells, grade = table.rows[row.number], matched.grades.get(row.number)
         points = cells[at].strip()
         if points.casefold() == "ex" and grade is not None:
-            notes.append(f"{grade.hand_in.submission}: is excused (EX) on the site, which stays so")
+            notes.append(f"{grade.hand_in.submission}: is excused (EX) on the site, and stays excused")
         elif grade is not None and grade.points is not None:
             points = _points(grade)
         lines.append([safe(cells[student]), cells[id].strip(), safe(cells[section]), points if is_safe(points) else ""])
@@ -182,9 +182,7 @@ def moodle(wanted: Wanted) -> GradeFile:
             if maximum is not None:
                 require_maximum(table.file, "Grade", read_number(cells[maximum]), wanted.maximum)
             if changeable is not None and cells[changeable].strip().casefold() in _LOCKED:
-                notes.append(
-                    f"{grade.hand_in.submission}: the site lets nobody change this grade, which stays as it was"
-                )
+                notes.append(f"{grade.hand_in.submission}: this grade is locked on the site, and stays as it was")
             else:
                 cells[grade_at] = _points(grade)
         lines.append([cell if index == identifier else safe(cell) for index, cell in enumerate(cells)])
@@ -218,4 +216,4 @@ def _points(grade: Grade) -> str:
 def _require_safe_title(title: str) -> None:
     # It must stand there as it is, or the site makes a new item of it.
     if not is_safe(title):
-        raise SiteError([f"the grade item “{title}” reads like a formula to a spreadsheet: rename it on the site"])
+        raise SiteError([f"the grade item “{title}” looks like a formula to a spreadsheet: rename it on the site"])

@@ -107,7 +107,7 @@ def sort_by_hand_in(contents: Contents, format: Format) -> Sorted:
         if place is not None:
             place[0].files.append(Given(place[2], unpacked, place[1]))
         elif unpacked.nested == 0 and unpacked.path[-1] not in format.leftovers:
-            refused.append(str(Refusal(unpacked.path, "lies in nobody's hand-in")))
+            refused.append(str(Refusal(unpacked.path, "is not part of any hand-in")))
     for refusal in contents.refused:
         # Only its name is read: who handed in nothing else is in the list all the same.
         place = find(_plain(refusal.path), False)

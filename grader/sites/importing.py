@@ -38,10 +38,10 @@ FORMATS: Mapping[Site, Format] = {format.site: format for format in (BRIGHTSPACE
 
 MAX_REFUSED = 500
 """Lines about entries that were refused: a hostile zip must not make the list unreadable."""
-_MIND = "mind whose this is"
+_MIND = "check whose hand-in this is"
 _UNPACKED = ".import-"
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
-_NOT_HERE = "not in the latest download; what was imported before stands"
+_NOT_HERE = "not in the latest download; what was imported before is kept"
 # What a person has to open, and put the notebook of it into the folder.
 _ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 
@@ -202,7 +202,7 @@ class _Importing:
         if old is not None and stands:
             hand_in, notebook = old, None
             hand_in.notes = [*(note for note in old.notes if note != _NOT_HERE)]
-            why = "the latest download has no newer notebook; what was imported before stands"
+            why = "the latest download has no newer notebook; what was imported before is kept"
             hand_in.notes += [why] if why not in hand_in.notes else []
             self._imported.unchanged.append(old.submission)
         else:
@@ -318,7 +318,7 @@ def _note_same_names(hand_ins: Sequence[HandIn]) -> None:
         hand_in.notes = [note for note in hand_in.notes if not note.endswith(_MIND)]
         count = counts[same_person(hand_in.person)]
         if count > 1:
-            hand_in.notes.append(f"{count} people are called {hand_in.person}, give or take capitals: {_MIND}")
+            hand_in.notes.append(f"{count} people are called {hand_in.person}, not counting capital letters: {_MIND}")
 
 
 def _is_older(new: HandIn, old: HandIn) -> bool:

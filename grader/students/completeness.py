@@ -60,7 +60,7 @@ def _missing_names(notebook: NotebookNode) -> Iterator[str]:
             return
         for label, value in _labels(str(cell.source)) if cell.cell_type == "markdown" else ():
             if not says_something(value):
-                yield f"cell {index + 1}: nothing stands after “{label}”: fill it in"
+                yield f"cell {index + 1}: nothing is written after “{label}”: fill it in"
 
 
 def _labels(source: str) -> list[tuple[str, str]]:
@@ -110,7 +110,7 @@ def _errors_and_order(notebook: NotebookNode) -> Iterator[str]:
         for output in cell.get("outputs", ()) if _MAY_FAIL not in cell.metadata.get("tags", ()) else ():
             if output.get("output_type") == "error":
                 failed.append(index)
-                yield f"cell {index + 1}: raised {_error(output)}: mend it, {_AGAIN}"
+                yield f"cell {index + 1}: raised {_error(output)}: correct it, {_AGAIN}"
     fault = _out_of_order(notebook)
     if fault and not (failed and failed[0] < fault[0]):
         yield fault[1]

@@ -117,7 +117,7 @@ class _Reader:
             yield "there is no such code question in rubric.toml"
             return
         if (kind, entry.question, entry.name) in self.names:
-            yield "stands here twice"
+            yield "is given twice"
         self.names.add((kind, entry.question, entry.name))
         if bool(entry.code.strip()) == bool(entry.edits):
             yield "needs `code`, or `edits` to the reference's answer, and not both"
@@ -126,7 +126,7 @@ class _Reader:
             count = answer.count(old)
             if count != 1:
                 times = f"{count} times" if count else "nowhere"
-                yield f"{old!r} stands {times} in the reference's answer; it must stand there once"
+                yield f"{old!r} occurs {times} in the reference's answer; it must occur exactly once"
         if isinstance(entry, _Mutant):
             yield from self.faults_of_mutant(entry)
 

@@ -294,22 +294,22 @@ def _faults(case: Case, results: Sequence[CheckResult]) -> Iterator[str]:
         said = f": {_line(result.message)}" if result.message else ""
         if case.kind in ("reference", "variant"):
             if result.status != "passed":
-                verb = "leaves open" if result.status == "review" else "rejects"
+                verb = "cannot decide on" if result.status == "review" else "rejects"
                 yield f"{result.name}: {verb} a right answer, {what}{said}"
         elif case.kind == "mutant":
             yield from _faults_of_mutant(case, result, what, said)
         elif case.equivalent and result.status != "passed":
             yield f"{result.name}: rejects {what}, which is listed as an equivalent{said}"
     if case.kind == "generated" and not case.equivalent and all(result.status == "passed" for result in results):
-        who = f"{results[0].name}: lets" if len(results) == 1 else f"{case.question}: all of its checks let"
-        yield f"{who} pass {what}"
+        who = f"{results[0].name}: accepts" if len(results) == 1 else f"{case.question}: all of its checks accept"
+        yield f"{who} {what}"
 
 
 def _faults_of_mutant(case: Case, result: CheckResult, what: str, said: str) -> Iterator[str]:
     if result.status == "review":
-        yield f"{result.name}: leaves open {what}{said}"
+        yield f"{result.name}: cannot decide on {what}{said}"
     elif result.name in case.fails and result.status == "passed":
-        yield f"{result.name}: lets pass {what}"
+        yield f"{result.name}: accepts {what}"
     elif result.name not in case.fails and result.status != "passed":
         yield f"{result.name}: rejects {what}, which is another check's mistake{said}"
 

@@ -80,7 +80,7 @@ def faults(folder: Path, text: str | bytes) -> list[str]:
             "question 1.1.a: points: expected `float`, got `str`",
             id="points that are no number",
         ),
-        pytest.param(HEAD + QUESTION + QUESTION, "question 1.1.a stands here twice", id="twice"),
+        pytest.param(HEAD + QUESTION + QUESTION, "question 1.1.a is given twice", id="twice"),
         *(
             pytest.param(
                 HEAD + QUESTION.replace("= 1\n", f"= {points}\n"),
@@ -104,12 +104,12 @@ def faults(folder: Path, text: str | bytes) -> list[str]:
         ),
         pytest.param(
             HEAD + QUESTION + 'builds_on = ["1.1.b"]\n' + SECOND,
-            "question 1.1.a: builds_on: 1.1.b does not stand before it",
+            "question 1.1.a: builds_on: 1.1.b does not come before it",
             id="builds on a later one",
         ),
         pytest.param(
             HEAD + QUESTION + 'builds_on = ["1.1.a"]\n',
-            "question 1.1.a: builds_on: 1.1.a does not stand before it",
+            "question 1.1.a: builds_on: 1.1.a does not come before it",
             id="builds on itself",
         ),
         pytest.param(

@@ -51,7 +51,7 @@ def test_text_answers_and_outputs_are_removed() -> None:
     ("source", "fault"),
     [
         ("### BEGIN SOLUTION\nx = 1", "line 1: this solution does not end"),
-        ("x = 1\n### END SOLUTION", "line 2: a solution ends that has not begun"),
+        ("x = 1\n### END SOLUTION", "line 2: a solution ends here, but none has begun"),
         (
             "### BEGIN SOLUTION\n### BEGIN SOLUTION\n### END SOLUTION",
             "line 2: a solution begins in the solution of line 1",
@@ -214,8 +214,8 @@ def test_the_parts_of_an_otter_notebook_are_known(write: Callable[[str], str]) -
     ("place", "edge", "fault"),
     [
         (4, "# a note", "cell 12: a test begins in the solution of cell 7"),
-        (4, "# END PROMPT", "cell 11: a prompt ends that has not begun"),
-        (5, "# BEGIN PROMPT", "cell 14: a test ends that has not begun"),
+        (4, "# END PROMPT", "cell 11: a prompt ends here, but none has begun"),
+        (5, "# BEGIN PROMPT", "cell 14: a test ends here, but none has begun"),
         (6, "# BEGIN SOLUTION", "cell 14: a solution begins in the test of cell 12"),
         (7, "# END QUESTIONS", "cell 2: this question does not end"),
         (3, "# BEGIN SOLUTON", "cell 7: line 1: '# BEGIN SOLUTON' looks like a mark"),

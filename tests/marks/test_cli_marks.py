@@ -110,7 +110,7 @@ def test_the_time_is_in_utc_to_the_second(results: Path, rubric: Path, file: Pat
 def test_what_is_filled_in_is_named_and_left_alone(results: Path, rubric: Path, file: Path) -> None:
     fill_in(file, ("  1.1 c:", "  1.1 c: 1"))
     assert printed("template", results, "--rubric", rubric, "-o", file.parent) == [
-        f"left alone, as it is filled in: {file}",
+        f"not overwritten, because it is filled in: {file}",
         f"Score files: 0 written to {file.parent}",
     ]
     assert printed("template", results, "--rubric", rubric, "-o", file.parent, "--force") == [
@@ -200,7 +200,7 @@ def test_results_that_cannot_be_written_are_named(results: Path, rubric: Path, f
     (results / "grades.csv").mkdir()
     (line,) = printed("apply", results, file, "--rubric", rubric, status=2)
     assert line.startswith(f"error: {results}")
-    assert line.endswith("cannot be written (Is a directory); mend that, and apply the files again")
+    assert line.endswith("cannot be written (Is a directory); correct that, and apply the files again")
     (results / "grades.csv").rmdir()
     # What was entered is kept, and reaches the table now.
     printed("apply", results, file, "--rubric", rubric)

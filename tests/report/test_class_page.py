@@ -118,7 +118,7 @@ def test_a_question_has_its_share_its_separation_and_its_answers(page: Any) -> N
         pytest.param(0.2, 100, "separates a little", id="0.2"),
         pytest.param(0.0, 100, "hardly separates", id="0"),
         pytest.param(-0.2, 100, "hardly separates", id="negative, but it may be chance"),
-        pytest.param(-0.21, 100, "separates the wrong way round", id="negative"),
+        pytest.param(-0.21, 100, "separates in the wrong direction", id="negative"),
         pytest.param(0.9, 19, "", id="of too few"),
         pytest.param(None, 100, "", id="undefined"),
     ],

@@ -107,7 +107,7 @@ def test_an_answer_whose_notebook_is_gone_is_still_grouped_by_its_digest(render:
     page = render("1.1.a")
     assert (
         groups(page)[1]
-        == "2 submissions, identical ✓passed The answer’s cells are not at hand. ✓passed 1 of /1 ann cleo"
+        == "2 submissions, identical ✓passed The answer’s cells are not available. ✓passed 1 of /1 ann cleo"
     )
 
 

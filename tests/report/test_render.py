@@ -180,7 +180,7 @@ def test_who_handed_in_nothing_is_not_told_that_a_file_is_at_fault(
 def test_without_the_executed_notebook_the_checks_are_still_shown(assignment: Any, result: Any, read_page: Any) -> None:
     page = read_page(render_submission(assignment, result, None))
     assert "Each step goes down by" in page.text
-    assert "The answer’s cells are not at hand." in article(page, "1.1.a")
+    assert "The answer’s cells are not available." in article(page, "1.1.a")
 
 
 def test_cells_that_the_notebook_does_not_have_are_passed_over(

@@ -125,7 +125,7 @@ def test_checks_are_found_in_order_with_their_points_and_promises(rubric: Path) 
             '@pytest.mark.question("1.1.b", points=1.5)\ndef test_quadruple(student, kept, rng)',
             [
                 "rubric/test_mini.py::test_quadruple: the fixture 'kept' has the scope 'module' and cannot use "
-                "'student', which is made anew for each check"
+                "'student', which is made again for each check"
             ],
             id="fixture that would keep a student's answers for others",
         ),

@@ -305,7 +305,7 @@ def test_a_missing_notebook_is_zero_only_when_asked(brightspace: Class, gradeboo
 
 def test_a_submission_of_nobody_is_listed(brightspace: Class, gradebook: Path, people: Path) -> None:
     exported = brightspace.export([*brightspace.results(), result_for("stray")], gradebook=gradebook, people=people)
-    assert exported.without_grade[-1] == "stray: was graded, but is in nobody's hand-in"
+    assert exported.without_grade[-1] == "stray: was graded, but belongs to nobody in the class list"
 
 
 POINTS = {0.1 + 0.2: "0.3", 5.0: "5", 0.0: "0", 2.25: "2.25", 1 / 3: "0.333333", 5.5 - 1e-12: "5.5"}
@@ -391,10 +391,10 @@ def test_results_of_two_rubrics_are_refused(brightspace: Class, gradebook: Path)
 def test_what_is_read_is_not_overwritten(brightspace: Class, gradebook: Path) -> None:
     before = gradebook.read_bytes()
     for path in (gradebook, brightspace.folder / CLASS_FILE, brightspace.folder / "grades.csv"):
-        with pytest.raises(SiteError, match="is needed as it is; choose another name"):
+        with pytest.raises(SiteError, match="must not be overwritten; choose another name"):
             export_grades("brightspace", brightspace.folder, path, gradebook=gradebook, results=brightspace.results())
     assert gradebook.read_bytes() == before
-    with pytest.raises(SiteError, match="is needed as it is"):
+    with pytest.raises(SiteError, match="must not be overwritten"):
         brightspace.export(gradebook=gradebook, feedback=brightspace.grades)
 
 
@@ -409,7 +409,7 @@ def test_ids_stay_exact_and_are_no_formulas(brightspace: Class, gradebook: Path,
 def test_an_item_that_is_a_formula_is_refused(brightspace: Class, gradebook: Path) -> None:
     text = gradebook.read_text(encoding="utf-8-sig")
     gradebook.write_text(text.replace("Homework 1 Points", "=cmd() Points"))
-    with pytest.raises(SiteError, match=r"“=cmd\(\)” reads like a formula to a spreadsheet: rename it on the site"):
+    with pytest.raises(SiteError, match=r"“=cmd\(\)” looks like a formula to a spreadsheet: rename it on the site"):
         brightspace.export(gradebook=gradebook)
 
 
@@ -437,7 +437,7 @@ def test_canvas_takes_the_grades(canvas: Class, tmp_path: Path) -> None:
         TOM.user: 3.5,
         "640999": None,
     }
-    assert "chenlin-640697: is excused (EX) on the site, which stays so" in exported.notes
+    assert "chenlin-640697: is excused (EX) on the site, and stays excused" in exported.notes
     assert exported.without_grade == ["novakeva-640699: no notebook was handed in"]
 
 
@@ -510,7 +510,7 @@ def test_a_grade_that_moodle_locks_stays(moodle: Class, tmp_path: Path) -> None:
     worksheet = moodle_worksheet(tmp_path / "worksheet.csv")
     worksheet.write_text(worksheet.read_text(encoding="utf-8-sig").replace(",Yes,", ",No,", 1))
     exported = moodle.export(gradebook=worksheet)
-    assert exported.notes == ["jane-smith-640693: the site lets nobody change this grade, which stays as it was"]
+    assert exported.notes == ["jane-smith-640693: this grade is locked on the site, and stays as it was"]
 
 
 # Feedback

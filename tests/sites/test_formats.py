@@ -217,7 +217,7 @@ def test_a_folder_within_a_hand_in_passes_for_nobody_elses() -> None:
     found = sort_by_hand_in(contents, FORMATS["brightspace"])
     assert [(hand_in.place.person, len(hand_in.files)) for hand_in in found.hand_ins] == [("Jane Smith", 1), ("Max", 1)]
     assert found.refused == [
-        "odd folder/39786-640694 - Ravi Patel - Oct 11, 2025 1022 AM/hw.ipynb: lies in nobody's hand-in"
+        "odd folder/39786-640694 - Ravi Patel - Oct 11, 2025 1022 AM/hw.ipynb: is not part of any hand-in"
     ]
 
 
@@ -228,7 +228,7 @@ def test_all_hand_ins_lie_in_one_folder() -> None:
     )
     found = sort_by_hand_in(contents, FORMATS["brightspace"])
     assert [hand_in.place.folder for hand_in in found.hand_ins] == names[1:]
-    assert found.refused == [f"x/{names[0]}/hw.ipynb: lies in nobody's hand-in"]
+    assert found.refused == [f"x/{names[0]}/hw.ipynb: is not part of any hand-in"]
 
 
 def test_who_handed_in_only_what_is_refused_is_still_there() -> None:

@@ -107,12 +107,12 @@ NOTES = {
     LIN: [],
     OMAR: ["the notebook was in a zip: homework.zip/homework/homework.ipynb"],
     EVA: ["no notebook (.ipynb) was handed in, only homework.pdf"],
-    SAM_1: ["2 people are called Sam Lee, give or take capitals: mind whose this is"],
-    SAM_2: ["2 people are called Sam Lee, give or take capitals: mind whose this is"],
+    SAM_1: ["2 people are called Sam Lee, not counting capital letters: check whose hand-in this is"],
+    SAM_2: ["2 people are called Sam Lee, not counting capital letters: check whose hand-in this is"],
     ZOE: [],
     FORMULA: [],
     MAX: [
-        "refused: homework.ipynb: unpacks to more than 200 times its size, as only a bomb does",
+        "refused: homework.ipynb: unpacks to more than 200 times its size, as a zip bomb does",
         "refused: evil.ipynb: has a path that leads out of the download (..)",
         "refused: homework.ipynb: is a link, not a file",
         "no notebook (.ipynb) was handed in, only homework.zip",
@@ -157,7 +157,7 @@ def test_nothing_else_is_written_anywhere(imported: tuple[Path, Imported]) -> No
 def test_each_refused_entry_is_one_line(imported: tuple[Path, Imported]) -> None:
     place = f"Homework 1/{brightspace_folder(MAX)}"
     assert imported[1].classlist.refused == [
-        f"{place}/homework.zip/homework.ipynb: unpacks to more than 200 times its size, as only a bomb does",
+        f"{place}/homework.zip/homework.ipynb: unpacks to more than 200 times its size, as a zip bomb does",
         f"{place}/../../../evil.ipynb: has a path that leads out of the download (..)",
         f"{place}/homework.ipynb: is a link, not a file",
         "/evil.ipynb: has an absolute path, which would lead out of the download",
@@ -229,7 +229,7 @@ def test_a_second_download_replaces_and_adds_and_loses_nothing(take: Callable[..
     assert hand_in(done, JANE).kept == [f"kept/{JANE.submission}/replaced/{JANE.submission}.ipynb"]
     assert (folder / hand_in(done, JANE).kept[0]).read_bytes() == old
     assert hand_in(done, RAVI).notebook == f"{RAVI.submission}.ipynb"
-    assert hand_in(done, RAVI).notes == ["not in the latest download; what was imported before stands"]
+    assert hand_in(done, RAVI).notes == ["not in the latest download; what was imported before is kept"]
     assert hand_in(take({RAVIS: RIGHT, jane(1): old}), RAVI).notes == []
 
 
@@ -240,7 +240,7 @@ def test_an_earlier_download_does_not_take_the_place_of_a_later_one(
     take({jane(30): new, RAVIS: RIGHT})
     done = take({jane(1): old, RAVIS: RIGHT})
     assert (tmp_path / "submissions" / f"{JANE.submission}.ipynb").read_bytes() == new
-    assert hand_in(done, JANE).notes == ["the latest download has no newer notebook; what was imported before stands"]
+    assert hand_in(done, JANE).notes == ["the latest download has no newer notebook; what was imported before is kept"]
     assert hand_in(done, JANE).kept == [f"kept/{JANE.submission}/2025-10-10T10.01/hw.ipynb"]
 
 
@@ -277,7 +277,7 @@ def test_a_notebook_that_was_taken_away_is_missing(take: Callable[..., Imported]
     done = take({jane(1): RIGHT, "39786-640695 - Ana Silva - Oct 12, 2025 1000 AM/hw.ipynb": RIGHT})
     assert done.missing == [RAVI.submission]
     assert hand_in(done, RAVI).notes == [
-        "not in the latest download; what was imported before stands",
+        "not in the latest download; what was imported before is kept",
         "the notebook is not in the folder any more",
     ]
 
@@ -426,7 +426,7 @@ def test_the_same_notebook_twice_is_no_choice(take: Callable[..., Imported]) -> 
 @pytest.mark.parametrize("name", ["hw.ipynb.txt", "hw.ipynb.json", "hw.ipynb (1)", "HW.IPYNB"])
 def test_a_notebook_of_another_suffix_is_known(take: Callable[..., Imported], name: str) -> None:
     done = take({jane(1).replace("hw.ipynb", name): RIGHT})
-    renamed = [] if name == "HW.IPYNB" else [f"{name} is taken for a notebook, by its name"]
+    renamed = [] if name == "HW.IPYNB" else [f"{name} is read as a notebook, because of its name"]
     assert notes_of(done) == renamed
     assert done.missing == []
 

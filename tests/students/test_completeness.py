@@ -75,7 +75,7 @@ def test_a_complete_notebook_has_nothing_left_to_do(tmp_path: Path) -> None:
 )
 def test_a_label_with_nothing_after_it_is_to_be_filled_in(tmp_path: Path, names: str, left: list[str]) -> None:
     assert found(tmp_path, notebook(new_code_cell("a = 1"), names=names)) == [
-        f"cell 2: nothing stands after “{label}”: fill it in" for label in left
+        f"cell 2: nothing is written after “{label}”: fill it in" for label in left
     ]
 
 
@@ -179,7 +179,7 @@ def test_an_error_is_named_and_what_was_not_run_because_of_it_is_not(tmp_path: P
     content.cells[3].outputs = [error("NameError", "name 'b' is\nnot defined\x1b[2J")]
     content.cells[4].execution_count = None
     assert found(tmp_path, content) == [
-        f"cell 4: raised NameError: name 'b' is not defined␛[2J: mend it, {AGAIN}",
+        f"cell 4: raised NameError: name 'b' is not defined␛[2J: correct it, {AGAIN}",
     ]
 
 
@@ -188,7 +188,7 @@ def test_what_was_not_run_before_an_error_is_named_too(tmp_path: Path) -> None:
     content.cells[2].execution_count = None
     content.cells[3].outputs = [error("NameError", "")]
     assert found(tmp_path, content) == [
-        f"cell 4: raised NameError: mend it, {AGAIN}",
+        f"cell 4: raised NameError: correct it, {AGAIN}",
         f"cell 3: was not run: {AGAIN}",
     ]
 
@@ -219,7 +219,7 @@ def test_the_command_has_a_line_for_each_thing_and_an_exit_status(tmp_path: Path
     (tmp_path / "empty.ipynb").write_text("")
     right = ["right.ipynb: complete"]
     left = [
-        "left.ipynb: cell 2: nothing stands after “Names:”: fill it in",
+        "left.ipynb: cell 2: nothing is written after “Names:”: fill it in",
         "left.ipynb: cell 3, line 1: TODO is left: do it, or take the line out",
     ]
     empty = ["error: empty.ipynb: the file is empty: save the notebook and hand in again"]

@@ -48,11 +48,11 @@ FAULTS = {
     ),
     "edit of nothing": (
         '[[variant]]\nquestion = "1.1.a"\nname = "n"\nedits = [["3 * x", "x"]]',
-        "'3 * x' stands nowhere in the reference's answer; it must stand there once",
+        "'3 * x' occurs nowhere in the reference's answer; it must occur exactly once",
     ),
     "edit of two": (
         '[[variant]]\nquestion = "1.1.b"\nname = "n"\nedits = [["double", "triple"]]',
-        "'double' stands 2 times in the reference's answer; it must stand there once",
+        "'double' occurs 2 times in the reference's answer; it must occur exactly once",
     ),
     "unknown check": (
         '[[mutant]]\nquestion = "1.1.a"\nname = "n"\nloses = 1\nby = ["test_no"]\ncode = "x"',
@@ -66,7 +66,7 @@ FAULTS = {
         '[[mutant]]\nquestion = "1.1.b"\nname = "n"\nloses = 1.5\ncode = "x"',
         "loses 1.5 points, but all checks of the question are worth 2; name those that must fail in `by`",
     ),
-    "twice": ('[[variant]]\nquestion = "1.1.a"\nname = "by addition"\ncode = "x"', "stands here twice"),
+    "twice": ('[[variant]]\nquestion = "1.1.a"\nname = "by addition"\ncode = "x"', "is given twice"),
     "unknown key": ('[[variant]]\nquestion = "1.1.a"\nname = "n"\ncod = "x"', "unknown field `cod`"),
     "no toml": ("[[variant", "more.toml: "),
     "no reason": (

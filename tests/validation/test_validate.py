@@ -46,8 +46,8 @@ WEAKENED = {
         "pass",
         "1.1.a",
         [
-            "test_mini.py::test_double: lets pass the mutant 'half' of 1.1.a (mutants/cases.toml)",
-            "test_mini.py::test_double: lets pass the mutant 'negative numbers forgotten' of 1.1.a",
+            "test_mini.py::test_double: accepts the mutant 'half' of 1.1.a (mutants/cases.toml)",
+            "test_mini.py::test_double: accepts the mutant 'negative numbers forgotten' of 1.1.a",
         ],
     ),
     "a case left out": (
@@ -55,7 +55,7 @@ WEAKENED = {
         "[0, 3, -2.5]",
         "[0, 3]",
         "1.1.a",
-        ["test_mini.py::test_double: lets pass the mutant 'negative numbers forgotten' of 1.1.a (mutants/cases.toml)"],
+        ["test_mini.py::test_double: accepts the mutant 'negative numbers forgotten' of 1.1.a (mutants/cases.toml)"],
     ),
     "a check that rejects what is right": (
         "test_mini.py",
@@ -121,7 +121,7 @@ WEAKENED = {
         "",
         "1.1.c",
         [
-            "test_mini.py::test_results: lets pass the generated mutant "
+            "test_mini.py::test_results: accepts the generated mutant "
             "'5 -> 6 in: results = [quadruple(i) for i in range(5)]' of 1.1.c",
             "only 50.0% of the generated mutants are caught; 97% should be",
         ],
@@ -210,7 +210,7 @@ def test_the_command_writes_the_matrix_and_says_clean(rubric: Path) -> None:
     done = run("mini", "--repeat", "2", "-j", "2", cwd=rubric.parent)
     assert done.returncode == 0, done.stderr
     assert "the student version: 0 of 4.5 points" in done.stdout
-    assert "nothing off" in done.stdout
+    assert "no problems" in done.stdout
     assert "5 right answers, 10 repeats with fresh seeds: 0 failed, 0 left to a person" in done.stdout
     page = (rubric.parent / "validation" / "mini.html").read_text()
     for text in ("by addition", "negative numbers forgotten", "how many numbers is free", "test_quadruple_uses_double"):
@@ -223,7 +223,7 @@ def test_the_command_fails_and_names_the_check(rubric: Path) -> None:
     change(rubric / "test_mini.py", "[0, 3, -2.5]", "[0, 3]")
     done = run("mini", "-q", "1.1.a", cwd=rubric.parent)
     assert done.returncode == 1
-    assert "error: test_mini.py::test_double: lets pass the mutant 'negative numbers forgotten'" in done.stderr
+    assert "error: test_mini.py::test_double: accepts the mutant 'negative numbers forgotten'" in done.stderr
 
 
 def test_faults_of_the_files_end_it_before_anything_runs(rubric: Path) -> None:

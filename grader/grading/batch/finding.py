@@ -163,7 +163,7 @@ def in_words(folders: Iterable[tuple[str, Found]]) -> Iterator[str]:
         names.sort()
         some = ", ".join(_end_of(name) for _, name in names[:SHOWN])
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        yield f"passed over, as no notebook of the class: {some}{more}"
+        yield f"not graded, because they are not hand-ins: {some}{more}"
 
 
 def _end_of(name: str) -> str:

@@ -267,7 +267,7 @@ class _Settling:
             free = [new for new in moving if new not in occupied]
             if not free:
                 both = " and ".join(shown(self.output / name) for _, name in moving.values())
-                raise Faults([f"{both}: would have to change names; grade into another folder (--output)"])
+                raise Faults([f"{both}: would have to swap names; grade into another folder (--output)"])
             for new in free:
                 ordered.append(moving.pop(new))
                 occupied.discard(ordered[-1][1])
@@ -346,8 +346,8 @@ class _Settling:
             yield f"not handed in any more, and in no table; results and marks are kept: {_listed(gone)}"
         if left:
             yield (
-                "results of an earlier version, of which it is not certain whose they are; they stay as they are, and "
-                f"are in no table: {_listed(left)}"
+                "results of an earlier version, and it is not certain whose they are; they are kept, and are in no "
+                f"table: {_listed(left)}"
             )
 
     def is_looked_for(self, place: str) -> bool:
@@ -381,8 +381,8 @@ class _Settling:
                     names.append(source.name)
         if names:
             yield (
-                "marks of an earlier version, of which it is not certain for whom they were given, do not count; mark "
-                f"these answers again: {_listed(names)}"
+                "marks of an earlier version do not count where it is not certain for whom they were given; mark these "
+                f"answers again: {_listed(names)}"
             )
 
 

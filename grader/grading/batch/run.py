@@ -153,7 +153,7 @@ class _Batch:
                         continue
                     tries[submission.name] += 1
                     if tries[submission.name] < TRIES:
-                        self.observer.noticed(f"{submission.file}: is graded again, for its worker ended ({error})")
+                        self.observer.noticed(f"{submission.file}: is graded again, because its worker ended ({error})")
                         todo.appendleft(submission)
                         continue
                     outcome = self.failed(submission, error)

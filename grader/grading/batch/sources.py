@@ -146,7 +146,7 @@ class _Roots:
             if text_of(real) in wanted and (parts or is_folder(path)):
                 return real, parts
         if self.only is not None:
-            raise Faults([f"{shown(path)}: does not lie in {self.only}, which the names are to be made from (--root)"])
+            raise Faults([f"{shown(path)}: is not in {self.only}, the folder given with --root"])
         return self._own(path)
 
     def _own(self, path: Path) -> tuple[Path, tuple[str, ...]]:
@@ -203,4 +203,4 @@ def _alike(first: Source, second: Source) -> str:
     if first.root == second.root:
         return f"{what}; rename one of them"
     common = os.path.commonpath([first.root, second.root])
-    return f"{what}; make the names from a folder that holds both (--root {shown(Path(common))}), or rename one of them"
+    return f"{what}; name a folder that holds both (--root {shown(Path(common))}), or rename one of them"

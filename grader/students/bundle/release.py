@@ -242,9 +242,9 @@ def _prove(assignment: Assignment, bench: Bench, bundle: Bundle, seed: int, prog
             result = checker.result(check, bench.run(case, seed), seed)
             if (result.status, result.message) != (released.status, released.message):
                 faults[check.name] = (
-                    f"{shown(assignment.folder / check.name)}: cannot be public: of the answer {case.name!r} the "
-                    f"rubric says {_said(result)}, and what is released says {_said(released)}; a public check asks "
-                    "the reference the same, whatever the student answers"
+                    f"{shown(assignment.folder / check.name)}: cannot be public: for the answer {case.name!r} the "
+                    f"rubric says {_said(result)}, but the released check says {_said(released)}; a public check must "
+                    "ask the reference the same, whatever the student answers"
                 )
             bench.clear()
 

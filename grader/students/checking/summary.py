@@ -47,7 +47,7 @@ def report_of(result: SubmissionResult, bundle: Bundle, asked: Sequence[Question
             earlier = [q.id for q in bundle.assignment.ancestors(question.id) if q.id in checked]
             wrong = [id for id in earlier if checked[id].status in ("not yet", "not started")]
             if wrong:
-                checked[question.id].notes.append(f"This builds on {', '.join(wrong)}: mend that first.")
+                checked[question.id].notes.append(f"This builds on {', '.join(wrong)}: correct that first.")
     report.questions = list(checked.values())
     report.points = sum(question.points for question in report.questions)
     report.max_points = sum(question.max_points for question in report.questions)

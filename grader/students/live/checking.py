@@ -91,9 +91,9 @@ class LiveChecks:
     ) -> SubmissionResult:
         notes = []
         if large:
-            notes.append(f"Too large to be put back, should the checks have changed them: {', '.join(large)}.")
+            notes.append(f"Too large to be restored if the checks changed them: {', '.join(large)}.")
         if faults:
-            notes.append(f"Not everything could be put back as it was: {'; '.join(faults)}.")
+            notes.append(f"Not everything could be restored: {'; '.join(faults)}.")
         return SubmissionResult(
             submission="", file=NOTEBOOK, assignment=self.bundle.assignment.title, questions=results, notes=notes
         )

@@ -170,7 +170,7 @@ def test_the_widest_folder_given_is_the_one_that_counts(here: Path) -> None:
 def test_what_does_not_lie_in_the_folder_for_the_names_is_refused(here: Path) -> None:
     hand_in(here, "a/x.ipynb")
     (here / "b").mkdir()
-    with pytest.raises(Faults, match="does not lie in"):
+    with pytest.raises(Faults, match="is not in"):
         find("a/x.ipynb", root=Path("b"))
 
 
@@ -257,7 +257,7 @@ def test_what_is_passed_over_is_named_in_one_line(here: Path) -> None:
     (here / "class/dee").mkdir()
     (line,) = find("class").notes
     assert line == (
-        "passed over, as no notebook of the class: class/bob/hw.ipynb.txt, class/cem/answer.Rmd, class/dee, "
+        "not graded, because they are not hand-ins: class/bob/hw.ipynb.txt, class/cem/answer.Rmd, class/dee, "
         "class/ann/data.csv"
     )
     hand_in(here / "class/ann/data", *(f"{'long' * 20}-{number}" for number in range(500)))

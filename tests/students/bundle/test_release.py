@@ -181,8 +181,8 @@ def test_asking_what_depends_on_the_answer_is_refused(copy: Path, tmp_path: Path
         copy / "test_mini.py", "assert got == expected, f", "assert got == expected or reference.double(got) == 5, f"
     )
     (fault,) = refused(copy, tmp_path)
-    assert "cannot be public: of the answer" in fault
-    assert "a public check asks the reference the same, whatever the student answers" in fault
+    assert "cannot be public: for the answer" in fault
+    assert "a public check must ask the reference the same, whatever the student answers" in fault
 
 
 def test_a_line_of_a_solution_is_not_released(copy: Path, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_the_guide_leads_to_a_release_that_students_can_use(course: Path) -> Non
     (shown,) = SHOWN
     printed = run(release, course)
     assert printed.endswith(shown)
-    assert "nothing off" in printed or "tried" in printed
+    assert "no problems" in printed or "tried" in printed
     assert sorted(path.name for path in (course / "release").iterdir()) == ["statistics1.checks", "statistics1.ipynb"]
     started = run(f"{check}; echo status $?", course)
     assert started.endswith("status 1\n")
@@ -42,7 +42,7 @@ def test_a_rubric_that_is_not_sound_is_not_released(course: Path) -> None:
     (line,) = (line for line in checks.read_text().splitlines() if "expect(student.correlations(" in line)
     change(checks, line, "    student.correlations(x)")
     printed = run(f"{COMMANDS[0]}; echo status $?", course)
-    assert "Nothing is released: mend the rubric first.\nstatus 1\n" in printed
+    assert "Nothing is released: correct the rubric first.\nstatus 1\n" in printed
     assert "test_correlations" in printed
     assert list((course / "release").iterdir()) == []
 

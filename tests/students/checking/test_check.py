@@ -79,7 +79,7 @@ def test_a_mistake_is_told_and_what_builds_on_it(check_mini: Check) -> None:
     first, second, *_ = checked.report.questions
     assert (first.status, first.checks[0].message) == ("not yet", "expected 6, got 9, for x = 3")
     assert second.status == "not yet"
-    assert "This builds on 1.1.a: mend that first." in second.notes
+    assert "This builds on 1.1.a: correct that first." in second.notes
     assert (checked.report.passed, checked.report.points) == (False, 0)
 
 
