@@ -163,7 +163,7 @@ def test_breaking_off_ends_what_runs_and_what_waits(tmp_path: Path) -> None:
         running.result()
     with pytest.raises(CancelledError):
         waiting.result()
-    with pytest.raises(RuntimeError, match="sent home"):
+    with pytest.raises(RuntimeError, match="shut down"):
         workers.submit(double, 1)
 
 

@@ -55,7 +55,7 @@ def every_status() -> CheckReport:
         ),
         question("1.3.b", "not started", checked("test_relu", "missing")),
         question("1.3.c", "unsure", checked("test_c", "review", "the check stopped after 10 s"), cells=[9]),
-        question("1.3.d", "done", checked("test_d", "carried forward", "right, once 1.3.a is mended", points=0.5)),
+        question("1.3.d", "done", checked("test_d", "carried forward", "right, once 1.3.a is corrected", points=0.5)),
         question("1.6.d", "later", hidden_checks=1, cells=[11], title="Train a network"),
         question("1.7.a", "by a person", kind="text", cells=[13]),
         question("1.7.b", "not started", kind="text"),

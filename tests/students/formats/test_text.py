@@ -30,7 +30,7 @@ Deep Learning: Assignment 1: hand-in.ipynb
     Your answer: cell 10
 ✓ 1.3.d   Question 1.3.d   done         0.5 of 0.5
     What test_d asks for
-      right, once 1.3.a is mended
+      right, once 1.3.a is corrected
 … 1.6.d   Train a network  later
 
 Note: Cell 20: stopped after 120 s.
