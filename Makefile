@@ -30,7 +30,7 @@ grade: sandbox $(GRADING)
 	$(VENV)/bin/grader grade submissions/dl1 --rubric rubrics/dl1 -o results
 
 test: sandbox $(TESTING)
-	$(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations 30
 
 validate: sandbox $(GRADING)
 	$(VENV)/bin/grader validate rubrics/dl1 -o validation

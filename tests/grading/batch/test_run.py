@@ -70,7 +70,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "100 MB": (lambda path: _sparse(path, 100 * 2**20), "too large (100.0 MB; the limit is 50 MB)"),
     "folder": (lambda path: path.mkdir(), "there is no notebook (.ipynb) in this folder"),
     "broken link": (lambda path: path.symlink_to("nowhere"), "broken link"),
-    "circular link": (lambda path: path.symlink_to(path), "circle"),
+    "circular link": (lambda path: path.symlink_to(path), "points back to itself"),
     "pipe": (lambda path: os.mkfifo(path), "a pipe or a device"),
     "unreadable": (lambda path: path.symlink_to("/proc/self/mem"), "cannot be read"),
     "x" * 300: (lambda path: None, "cannot be read"),
