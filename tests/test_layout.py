@@ -21,7 +21,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "sites": {"marks", "report", "assignment", "results"},
     "validation": {"grading", "report", "rubric", "execution", "assignment", "results", "faults"},
-    "grading": {"report", "rubric", "execution", "assignment", "results", "inside", "faults"},
+    "grading": {"report", "rubric", "execution", "assignment", "results", "inside", "faults", "light"},
     "marks": {"report", "assignment", "results", "faults"},
     "report": {"assignment", "results", "faults"},
     "rubric": {"execution", "assignment", "results", "faults"},

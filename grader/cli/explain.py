@@ -49,7 +49,7 @@ def explained(output: Path, kept: Callable[[], str]) -> Iterator[None]:
 
 def _explain(error: Exception, output: Path) -> list[str]:
     """An error that ends the program, for a person: a line for each thing to mend."""
-    from grader.execution.sandbox import SandboxError
+    from grader.execution.runfolder import SandboxError
     from grader.faults import Faults
 
     if isinstance(error, Faults):

@@ -120,7 +120,10 @@ class LiveProgress(Progress):
 
     def tell(self, worker: int, doing: str) -> None:
         with self.lock:
-            self.doing[worker] = (doing, time.monotonic())
+            if doing:
+                self.doing[worker] = (doing, time.monotonic())
+            else:
+                self.doing.pop(worker, None)
 
     def render(self) -> RenderableType:
         from rich.console import Group
@@ -139,7 +142,8 @@ class LiveProgress(Progress):
         head.add_row(ProgressBar(total=max(self.total, 1), completed=self.count, width=40), Text(status))
         workers = Table.grid(padding=(0, 1))
         for number, (doing, since) in rows:
-            workers.add_row(Text(f"worker {number + 1}", style="dim"), Text(shown(doing)), Text(duration(now - since)))
+            who = f"worker {number + 1}" if number >= 0 else "reference"
+            workers.add_row(Text(who, style="dim"), Text(shown(doing)), Text(duration(now - since)))
         return Group(head, workers)
 
     def say(self, line: str) -> None:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from grader.assignment.assignment import Limits
 from grader.execution.namespace import Namespace
-from grader.execution.probe import CheckpointLost, Probe, is_pid
+from grader.execution.probe import CheckpointLost, Keeper, Probe, is_pid
 from grader.execution.runner import Execution
-from grader.execution.sandbox import Sandbox
 
 
 class Replacement:
@@ -26,7 +25,7 @@ class Replacement:
 class Checkpoints:
     """The checkpoints that one run left in its sandbox."""
 
-    def __init__(self, sandbox: Sandbox, execution: Execution, limits: Limits) -> None:
+    def __init__(self, sandbox: Keeper, execution: Execution, limits: Limits) -> None:
         self.sandbox = sandbox
         self.execution = execution
         self.limits = limits

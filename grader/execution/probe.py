@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from grader.execution.owntime import Elsewhere
-from grader.execution.sandbox import Sandbox, SandboxError
+from grader.execution.runfolder import SandboxError
 from grader.execution.seeds import seed_inside
 from grader.inside import frames, wire
 
@@ -117,6 +117,24 @@ def packed_arguments(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str,
     }
 
 
+class Keeper(Protocol):
+    """What keeps the checkpoints: a Sandbox, or what stands for one in another process."""
+
+    kept: set[int]
+
+    def path(self, name: str) -> Path: ...
+
+    def connect(self, path: Path) -> socket.socket: ...
+
+    def check_alive(self) -> None: ...
+
+    def ask(self, do: str, **arguments: Any) -> Any: ...
+
+    def over_memory(self, since: float) -> str | None: ...
+
+    def spare(self, dying: int = 0) -> None: ...
+
+
 class Probe:
     """A fork of the checkpoint that listens at `path` in the run folder.
 
@@ -127,7 +145,7 @@ class Probe:
 
     def __init__(
         self,
-        sandbox: Sandbox,
+        sandbox: Keeper,
         path: Path,
         cpu_seconds: float,
         wall_seconds: float,

@@ -24,7 +24,8 @@ from grader.assignment.assignment import Limits
 from grader.assignment.locating import code_of
 from grader.execution.probe import is_pid, signal_name
 from grader.execution.provisioner import SandboxKernelManager
-from grader.execution.sandbox import Sandbox, SandboxError
+from grader.execution.runfolder import SandboxError
+from grader.execution.sandbox import Sandbox
 
 READY_SECONDS = 120.0
 """Wall time for a forked kernel to answer; it takes a tenth of a second on an idle machine."""

@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import os
 import socket
-import stat
 import subprocess
 import threading
 from collections.abc import Callable, Iterable
@@ -19,6 +18,7 @@ from grader.assignment.assignment import Limits
 from grader.execution import bubblewrap
 from grader.execution.bubblewrap import Bubblewrap, last_line
 from grader.execution.floor import Floor
+from grader.execution.runfolder import RunFolder, SandboxError
 from grader.inside import frames
 
 SandboxMode = Literal["require", "auto", "none"]
@@ -27,7 +27,6 @@ START_SECONDS = 300.0
 """Wall time for the zygote's imports: torch from a cold disk on a busy machine takes a minute."""
 FIRST_USER = 2_000_000_000
 """Where the harness runs as root, student code runs as a user number from here on, which nobody else has."""
-CONNECT_SECONDS = 10.0
 STOP_SECONDS = 3.0
 """Wall time for the control socket of a sandbox that was ended to be closed."""
 LOOK_SECONDS = 0.05
@@ -35,11 +34,7 @@ NOT_INSTALLED = "bubblewrap is not installed; on Debian: sudo apt-get install bu
 WITHOUT = "to use another sandbox instead: --sandbox auto (see docs/sandbox.md)"
 
 
-class SandboxError(Exception):
-    """The sandbox cannot be had, or is gone. Never the student's fault: the submission is to be graded again."""
-
-
-class Sandbox:
+class Sandbox(RunFolder):
     """One zygote. Not shared between threads that grade, but its requests may come from any thread."""
 
     def __init__(
@@ -59,8 +54,7 @@ class Sandbox:
         self.walls: Bubblewrap | Floor | None = None
         self.process: subprocess.Popen[bytes] | None = None
         self.control: socket.socket | None = None
-        self.folder: int | None = None
-        """The run folder, open."""
+        super().__init__()
         self.started = 0
         self.kept: set[int] = set()
         """The processes of the current notebook that are to stay: its checkpoints and the probes in use."""
@@ -193,16 +187,6 @@ class Sandbox:
             raise SandboxError("the sandbox is not running")
         return Path(self.walls.run_folder, f"{name}-{self.started}")
 
-    def outside(self, path: Path) -> str:
-        """What a path in the run folder is called in this process."""
-        if self.folder is None:
-            raise SandboxError("the sandbox is not running")
-        return f"/proc/self/fd/{self.folder}/{path.name}"
-
-    def exists(self, path: Path) -> bool:
-        """Whether something stands at a path in the run folder, be it a link to nowhere."""
-        return os.path.lexists(self.outside(path))
-
     def cpu_seconds(self) -> dict[int, float]:
         """CPU time of each process in here, with that of its dead children. Raises SandboxError."""
         seconds: dict[int, float] = self.ask("cpu_seconds", kept=sorted(self.kept))
@@ -237,34 +221,6 @@ class Sandbox:
         """Raises SandboxError if the zygote does not answer; `alive` becomes False only a moment after its death."""
         self.ask("poll", pid=0)
 
-    def pin(self, path: Path) -> int:
-        """Open a socket in the run folder: `/proc/self/fd/<number>` is this socket, whatever happens to its path.
-
-        Student code can put anything there, a link to a socket of this machine for one: none is followed.
-        Raises OSError, SandboxError.
-        """
-        descriptor = os.open(self.outside(path), os.O_PATH | os.O_NOFOLLOW)
-        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise OSError("no socket")
-        return descriptor
-
-    def connect(self, path: Path) -> socket.socket:
-        """Connect to a socket in the run folder. Raises OSError, SandboxError."""
-        descriptor = self.pin(path)
-        try:
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                # A socket that nobody accepts from, with a full queue, would hold this up for ever.
-                connection.settimeout(CONNECT_SECONDS)
-                connection.connect(f"/proc/self/fd/{descriptor}")
-            except BaseException:
-                connection.close()
-                raise
-            return connection
-        finally:
-            os.close(descriptor)
-
     def stop(self) -> None:
         """End everything in the sandbox, and wait until it has ended."""
         for start in (self.starting, self.begun):
@@ -289,9 +245,7 @@ class Sandbox:
                 _wait_until_closed(self.control)
                 self.control.close()
                 self.control = None
-        if self.folder is not None:
-            os.close(self.folder)
-            self.folder = None
+        self.close_folder()
         self.kept.clear()
 
     def __enter__(self) -> Sandbox:

@@ -17,8 +17,16 @@ from grader.rubric.reference import reference_namespace
 class Expected(Protocol):
     """Where the reference's answers come from: from itself, or from what was recorded of it."""
 
+    def begin(self, seed: int) -> None:
+        """Begin to make ready, and return at once."""
+        ...
+
     def start(self, seed: int) -> None:
         """Make ready. Raises SandboxError, RubricError."""
+        ...
+
+    def wait(self) -> None:
+        """Wait until it can answer, where it is made ready elsewhere. Raises SandboxError, RubricError."""
         ...
 
     def restart(self, seed: int) -> None: ...
@@ -49,11 +57,17 @@ class LiveReference:
         self.checkpoints: Checkpoints | None = None
         self.memory = Memory()
 
+    def begin(self, seed: int) -> None:
+        self.sandbox.start_meanwhile()
+
     def start(self, seed: int) -> None:
         self.sandbox.start()
         # Handles in the memory are of objects of an earlier run.
         self.memory = Memory()
         self.checkpoints = self.notebook.run(self.sandbox, seed, tell=self.tell)
+
+    def wait(self) -> None:
+        """Once started, it can answer."""
 
     def restart(self, seed: int) -> None:
         self.stop()

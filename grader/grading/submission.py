@@ -26,8 +26,9 @@ from grader.execution.namespace import Namespace
 from grader.execution.plan import plan_stops
 from grader.execution.probe import StudentError
 from grader.execution.reference import defined_names
+from grader.execution.runfolder import SandboxError
 from grader.execution.runner import Execution, run_notebook
-from grader.execution.sandbox import Sandbox, SandboxError, SandboxMode
+from grader.execution.sandbox import Sandbox, SandboxMode
 from grader.grading.expected import Expected, LiveReference
 from grader.grading.imports import failed_imports
 from grader.inside.cells import cell_file
@@ -89,12 +90,13 @@ class Grader:
         self.session = CheckSession(assignment, () if checks is None else files_of(self.checks), self.overtime)
 
     def __enter__(self) -> Grader:
-        """Start both sandboxes at once and run the reference. Raises SandboxError, RubricError."""
+        """Start both sandboxes at once. Raises SandboxError, RubricError."""
         try:
             self.sandbox.start_meanwhile()
-            self.expected.start(self.seed)
+            self.expected.begin(self.seed)
             # The checks import as much as the notebook does, at the same time.
             self.session.open()
+            self.expected.start(self.seed)
             self.sandbox.start()
             return self
         except BaseException:
@@ -154,6 +156,7 @@ class Grader:
         with self.timed(result.timings, "execute"):
             execution = self.execute(notebook, answered, answers)
         result.sandbox = self.sandbox.level
+        self.expected.wait()
         notebooks = _Notebooks(self, notebook, answered, answers, execution)
         with self.timed(result.timings, "check"):
             checked = self.session.grade(self.checks, notebooks, self.seed)

@@ -16,7 +16,10 @@ from concurrent.futures import Executor, Future
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+from grader.execution.owntime import Elsewhere
+from grader.light import leave_out_unused
 
 STOP_SECONDS = 2.0
 """Wall time for a worker to put its things in order before it is killed. Its sandboxes end with it in any case."""
@@ -30,6 +33,19 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Tell = Callable[[int, str], None]
 """Told, from any thread, what a worker (counted from 0) is doing."""
+
+
+class Serves(Protocol):
+    """What workers can ask those who started them; from any thread."""
+
+    def answer(self, worker: int, *request: Any) -> Any:
+        """The answer to a request of a worker (counted from 0). It may raise what can be pickled."""
+        ...
+
+    def forget(self, worker: int) -> None:
+        """A worker is gone; another takes its place."""
+        ...
+
 
 # Not forked: this process may have threads and sandboxes of its own.
 _context = multiprocessing.get_context("spawn")
@@ -54,11 +70,17 @@ class WorkerDied(Exception):
 class Workers(Executor):
     """`count` processes, each doing one thing at a time; `start` is called in each before anything else."""
 
-    def __init__(self, count: int, start: Callable[[], object] | None = None, tell: Tell | None = None) -> None:
+    def __init__(
+        self,
+        count: int,
+        start: Callable[[], object] | None = None,
+        tell: Tell | None = None,
+        serves: Serves | None = None,
+    ) -> None:
         self._queue: queue.SimpleQueue[tuple[Future[Any], tuple[Any, ...]] | None] = queue.SimpleQueue()
         self._closed = False
         self._cancelled = threading.Event()
-        self._slots = [_Slot(number, start, tell, self._cancelled) for number in range(count)]
+        self._slots = [_Slot(number, start, tell, serves, self._cancelled) for number in range(count)]
         self._threads = [threading.Thread(target=slot.work, args=(self._queue,), daemon=True) for slot in self._slots]
         for thread in self._threads:
             thread.start()
@@ -98,11 +120,17 @@ class _Slot:
     """The place of one worker, and the thread that speaks to whichever process has it."""
 
     def __init__(
-        self, number: int, start: Callable[[], object] | None, tell: Tell | None, cancelled: threading.Event
+        self,
+        number: int,
+        start: Callable[[], object] | None,
+        tell: Tell | None,
+        serves: Serves | None,
+        cancelled: threading.Event,
     ) -> None:
         self.number = number
         self.start = start
         self.tell = tell
+        self.serves = serves
         self.cancelled = cancelled
         self.lock = threading.Lock()
         self.process: BaseProcess | None = None
@@ -144,11 +172,21 @@ class _Slot:
                     raise value
                 if kind == "at":
                     self.at = value
+                elif kind == "ask":
+                    connection.send(self._answer(value))
                 elif self.tell is not None:
                     self.tell(self.number, value)
         except (EOFError, ConnectionError):
             why, code = self._bury(process)
             raise WorkerDied(why, self.at if code == -signal.SIGPROF else "") from None
+
+    def _answer(self, request: tuple[Any, ...]) -> tuple[str, Any]:
+        if self.serves is None:
+            return "error", RuntimeError("there is nobody to ask")
+        try:
+            return "result", self.serves.answer(self.number, *request)
+        except Exception as error:
+            return "error", error
 
     def _ensure_process(self) -> tuple[BaseProcess, Connection]:
         with self.lock:
@@ -156,14 +194,19 @@ class _Slot:
                 raise WorkerDied("it was told to end")
             if self.process is None or self.connection is None or not self.process.is_alive():
                 self.connection, theirs = _context.Pipe()
-                self.process = _context.Process(target=_serve, args=(theirs, self.start), name=f"grader-{self.number}")
+                arguments = theirs, self.serves is not None
+                self.process = _context.Process(target=_serve, args=arguments, name=f"grader-{self.number}")
                 self.process.start()
                 theirs.close()
+                with contextlib.suppress(ConnectionError):
+                    self.connection.send(self.start)
             return self.process, self.connection
 
     def _bury(self, process: BaseProcess) -> tuple[str, int | None]:
         process.join(STOP_SECONDS)
         code = process.exitcode
+        if self.serves is not None:
+            self.serves.forget(self.number)
         with self.lock:
             if self.connection is not None:
                 self.connection.close()
@@ -200,6 +243,7 @@ class _Slot:
 
 
 _connection: Connection | None = None
+_served = False
 
 
 def tell(what: str) -> None:
@@ -214,6 +258,23 @@ def at(what: str) -> None:
         _connection.send(("at", what))
 
 
+def ask(*request: Any) -> Any:
+    """Ask those who started this worker, as they serve it. Waits for the answer; raises what they raise, EOFError."""
+    assert _connection is not None
+    # An answer that nobody has waited for would be taken for the next one.
+    with Elsewhere():
+        _connection.send(("ask", request))
+        kind, value = _connection.recv()
+    if kind == "error":
+        raise value
+    return value
+
+
+def is_served() -> bool:
+    """Whether this process is a worker that can `ask`."""
+    return _served
+
+
 def is_worker() -> bool:
     """Whether this process is a worker, in whose place another is started where it ends."""
     return _connection is not None
@@ -223,8 +284,9 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 """A worker is one of several: threads of the numerical libraries would only wait for each other, and busily."""
 
 
-def _serve(connection: Connection, start: Callable[[], object] | None) -> None:
-    global _connection
+def _serve(connection: Connection, served: bool) -> None:
+    global _connection, _served
+    leave_out_unused()
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     # Also while a call into a library holds up all of Python: then `_end_with_parent` could do nothing.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -235,9 +297,11 @@ def _serve(connection: Connection, start: Callable[[], object] | None) -> None:
     signal.signal(INTERRUPT, _interrupt)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {*LEFT_TO_PARENT, INTERRUPT})
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _connection = connection
+    _connection, _served = connection, served
     # The end of it all: what was begun is put in order by whoever began it, and by multiprocessing's finalizers.
     with contextlib.suppress(KeyboardInterrupt, EOFError, ConnectionError):
+        # Only now, for with this comes what it imports.
+        start = connection.recv()
         if start is not None:
             start()
         while True:

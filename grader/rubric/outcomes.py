@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from grader.execution.probe import CheckpointLost, Frame, MissingName, StudentError
-from grader.execution.sandbox import SandboxError
+from grader.execution.runfolder import SandboxError
 from grader.results.results import CheckStatus
 
 MAX_MESSAGE = 4000

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from grader.assignment.assignment import Assignment, load_assignment
 from grader.execution.owntime import let_process_end
-from grader.execution.sandbox import SandboxError
+from grader.execution.runfolder import SandboxError
 from grader.execution.seeds import seed_of
 from grader.grading.workers import Tell, WorkerDied, Workers, at, is_worker, tell
 from grader.results.results import CheckResult

@@ -26,8 +26,9 @@ from grader.assignment.assignment import Limits, load_assignment
 from grader.execution import floor as floor_module
 from grader.execution.checkpoints import Checkpoints
 from grader.execution.floor import Floor, _open_to_all, _without
+from grader.execution.runfolder import SandboxError
 from grader.execution.runner import Stop, run_notebook
-from grader.execution.sandbox import FIRST_USER, Sandbox, SandboxError
+from grader.execution.sandbox import FIRST_USER, Sandbox
 from grader.execution.visible import environment, system_folders
 from grader.grading.submission import Grader
 from grader.inside import landlock

@@ -18,8 +18,9 @@ from grader.assignment.assignment import Limits
 from grader.execution import runner
 from grader.execution.checkpoints import Checkpoints
 from grader.execution.probe import CheckpointLost
+from grader.execution.runfolder import SandboxError
 from grader.execution.runner import Stop, run_notebook
-from grader.execution.sandbox import Sandbox, SandboxError
+from grader.execution.sandbox import Sandbox
 
 Run = Callable[..., Checkpoints]
 

@@ -18,7 +18,8 @@ from notebooks import MINI
 
 from grader.assignment.assignment import Limits
 from grader.execution.checkpoints import Checkpoints
-from grader.execution.sandbox import FIRST_USER, Sandbox, SandboxError
+from grader.execution.runfolder import SandboxError
+from grader.execution.sandbox import FIRST_USER, Sandbox
 
 Run = Callable[..., Checkpoints]
 

@@ -10,8 +10,9 @@ from notebooks import code_notebook
 
 from grader.assignment.assignment import Limits
 from grader.execution import bubblewrap
+from grader.execution.runfolder import SandboxError
 from grader.execution.runner import run_notebook
-from grader.execution.sandbox import Sandbox, SandboxError, SandboxMode
+from grader.execution.sandbox import Sandbox, SandboxMode
 
 
 def test_a_sandbox_for_a_single_notebook_runs_it_also_where_it_fails_and_draws(limits: Limits) -> None:

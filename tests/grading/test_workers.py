@@ -19,7 +19,8 @@ import psutil
 import pytest
 
 from grader.faults import Faults
-from grader.grading.workers import INTERRUPT, WorkerDied, Workers, at, tell
+from grader.grading.workers import INTERRUPT, WorkerDied, Workers, ask, at, is_served, tell
+from grader.light import UNUSED
 
 
 def double(x: int) -> int:
@@ -54,6 +55,11 @@ def write_and_wait(path: str) -> None:
 def leave_a_mark(path: str) -> None:
     with open(path, "a") as file:  # noqa: PTH123
         file.write("started\n")
+
+
+def names_in_modules(names: tuple[str, ...]) -> list[str]:
+    """Those that cannot be imported here, as if they were not installed."""
+    return [name for name in names if name in sys.modules and sys.modules[name] is None]
 
 
 def environment(name: str) -> str | None:
@@ -244,3 +250,52 @@ def test_it_works_from_a_thread() -> None:
     thread.start()
     thread.join()
     assert results == [8]
+
+
+class Doubles:
+    """What workers can ask for, with those that are gone."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.gone: list[int] = []
+
+    def answer(self, worker: int, *request: object) -> object:
+        self.asked.append(worker)
+        match request:
+            case ("double", int(number)):
+                return 2 * number
+        raise Faults([f"nobody knows {request}"])
+
+    def forget(self, worker: int) -> None:
+        self.gone.append(worker)
+
+
+def ask_twice(number: int) -> tuple[int, str]:
+    assert is_served()
+    try:
+        ask("halve", number)
+    except Faults as error:
+        return ask("double", number), str(error)
+    return 0, ""
+
+
+def test_workers_ask_those_who_started_them() -> None:
+    serves = Doubles()
+    with Workers(2, serves=serves) as workers:
+        futures = [workers.submit(ask_twice, number) for number in range(6)]
+        assert [future.result() for future in futures] == [(2 * n, f"nobody knows ('halve', {n})") for n in range(6)]
+        with pytest.raises(WorkerDied):
+            workers.submit(end, signal.SIGKILL).result()
+    assert len(serves.asked) == 12
+    assert len(serves.gone) == 1
+    assert serves.gone[0] in (0, 1)
+
+
+def test_nobody_is_there_to_ask_where_nothing_is_served(workers: Workers) -> None:
+    assert workers.submit(is_served).result() is False
+    with pytest.raises(RuntimeError, match="there is nobody to ask"):
+        workers.submit(ask, "double", 2).result()
+
+
+def test_a_worker_does_without_what_takes_long_to_import_and_is_of_no_use(workers: Workers) -> None:
+    assert workers.submit(names_in_modules, UNUSED).result() == list(UNUSED)

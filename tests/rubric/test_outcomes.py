@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from grader.execution.probe import CheckpointLost, Crashed, Frame, MissingName, NotData, StudentError, TimedOut
-from grader.execution.sandbox import SandboxError
+from grader.execution.runfolder import SandboxError
 from grader.rubric.compare import expect
 from grader.rubric.outcomes import MAX_MESSAGE, Outcome, ReferenceFailed, Review, outcome_of, review
 

@@ -11,7 +11,14 @@ from grader.execution.sandbox import SandboxMode
 from grader.grading.batch.fingerprint import Fingerprints
 from grader.grading.batch.run import Pool, PoolMaker
 from grader.grading.batch.tasks import LocalRubric, start
+from grader.grading.shared import SharedReference
 from grader.grading.workers import Tell, Workers, cores
+
+REFERENCE = -1
+"""Who tells that the reference is run."""
+
+
+def _nobody(doing: str) -> None: ...
 
 
 def local_pool(jobs: int = 0, tell: Tell | None = None) -> PoolMaker:
@@ -24,11 +31,18 @@ def local_pool(jobs: int = 0, tell: Tell | None = None) -> PoolMaker:
     def make(assignment: Assignment, seed: int, submissions: int, sandbox: SandboxMode = "require") -> Iterator[Pool]:
         rubric = LocalRubric(assignment.folder, Fingerprints(assignment).rubric)
         count = max(1, min(jobs or cores(), submissions))
-        workers = Workers(count, partial(start, rubric, seed, sandbox), tell)
+        shared = SharedReference(assignment, seed, partial(tell, REFERENCE) if tell is not None else _nobody)
+        # Without bubblewrap, a process that has a sandbox is that sandbox's keeper: each worker has its own two.
+        serves = shared if sandbox == "require" else None
+        if serves is not None:
+            shared.begin()
+        workers = Workers(count, partial(start, rubric, seed, sandbox), tell, serves)
         try:
             # One more for each, so that none waits for the results of another to be written.
             yield Pool(workers, 2 * count, rubric)
         finally:
+            # First: a worker may wait for it.
+            shared.stop()
             workers.shutdown(cancel_futures=True)
 
     return make

@@ -18,7 +18,8 @@ from nbformat import NotebookNode
 from grader.assignment.assignment import Assignment
 from grader.assignment.notebook import UnreadableNotebook, read_file
 from grader.execution.floor import shielded
-from grader.execution.sandbox import SandboxError, SandboxMode
+from grader.execution.runfolder import SandboxError
+from grader.execution.sandbox import SandboxMode
 from grader.faults import Faults
 from grader.grading.batch.fingerprint import Fingerprints
 from grader.grading.batch.interrupts import interruptible

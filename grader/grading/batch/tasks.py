@@ -27,8 +27,9 @@ from grader.execution.sandbox import SandboxMode
 from grader.execution.waiting import RUNNING_REFERENCE
 from grader.faults import Faults, shown
 from grader.grading.batch.fingerprint import Fingerprints, environment, rubric_files
+from grader.grading.shared import BorrowedReference
 from grader.grading.submission import Grader
-from grader.grading.workers import at, is_worker, tell
+from grader.grading.workers import at, is_served, is_worker, tell
 from grader.report.render import render_submission
 from grader.results.journal import merged
 from grader.results.results import Change, SubmissionResult
@@ -138,7 +139,9 @@ class _Worker:
             logging.getLogger().addHandler(logging.NullHandler())
             if is_worker() or isinstance(rubric, SentRubric):
                 let_process_end()
-            grader = Grader(rubric.load(), seed, self.say, mode=sandbox, announce=at)
+            assignment = rubric.load()
+            expected = BorrowedReference(assignment) if is_served() else None
+            grader = Grader(assignment, seed, self.say, mode=sandbox, announce=at, expected=expected)
             Finalize(grader, grader.__exit__, args=(None, None, None), exitpriority=1)
             grader.__enter__()
             # What is there by now stays; to look through it again and again for garbage would find none.
@@ -186,6 +189,9 @@ def grade_with(grader: Grader, task: Task) -> Outcome:
     try:
         graded = grader.grade_bytes(task.content, task.name, task.file)
         result, notebook = graded.result, graded.notebook
+    except Faults:
+        # What is wrong with the reference, which has run meanwhile.
+        raise
     except Exception as error:
         # A fault of the harness in one submission must not cost the others their grades.
         result, notebook = not_graded(grader.assignment, grader.seed, task.name, task.file, error), None
