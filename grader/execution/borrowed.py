@@ -17,7 +17,7 @@ class BorrowedSandbox(RunFolder):
     def __init__(self, keeper: int, folder: int, ask_keeper: Callable[..., Any]) -> None:
         """`folder` is the run folder's descriptor in the process `keeper`. Raises SandboxError where that is gone."""
         try:
-            super().__init__(os.open(f"/proc/{keeper}/fd/{folder}", os.O_RDONLY | os.O_DIRECTORY))
+            self.take_folder(os.open(f"/proc/{keeper}/fd/{folder}", os.O_RDONLY | os.O_DIRECTORY))
         except OSError as error:
             raise SandboxError(f"the sandbox is gone ({error})") from None
         self.ask_keeper = ask_keeper

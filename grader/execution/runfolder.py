@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
@@ -17,9 +18,20 @@ class SandboxError(Exception):
 class RunFolder:
     """A folder in a sandbox, open in this process: nobody outside can reach it in another way."""
 
-    def __init__(self, folder: int | None = None) -> None:
+    folder: int | None = None
+    """Its descriptor."""
+    folder_mode = 0
+
+    def take_folder(self, folder: int) -> None:
+        """Be given the descriptor, before any student code runs."""
         self.folder = folder
-        """Its descriptor."""
+        self.folder_mode = stat.S_IMODE(os.fstat(folder).st_mode)
+
+    def reopen(self) -> None:
+        """Undo what a notebook has done to the folder's mode: closed, nobody could listen there, or connect."""
+        with contextlib.suppress(OSError):
+            if self.folder is not None and stat.S_IMODE(os.fstat(self.folder).st_mode) != self.folder_mode:
+                os.chmod(f"/proc/self/fd/{self.folder}", self.folder_mode)
 
     def outside(self, path: Path) -> str:
         """What a path in the run folder is called in this process."""
@@ -37,6 +49,7 @@ class RunFolder:
         Student code can put anything there, a link to a socket of this machine for one: none is followed.
         Raises OSError, SandboxError.
         """
+        self.reopen()
         descriptor = os.open(self.outside(path), os.O_PATH | os.O_NOFOLLOW)
         if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
             os.close(descriptor)

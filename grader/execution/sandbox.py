@@ -54,7 +54,6 @@ class Sandbox(RunFolder):
         self.walls: Bubblewrap | Floor | None = None
         self.process: subprocess.Popen[bytes] | None = None
         self.control: socket.socket | None = None
-        super().__init__()
         self.started = 0
         self.kept: set[int] = set()
         """The processes of the current notebook that are to stay: its checkpoints and the probes in use."""
@@ -122,7 +121,7 @@ class Sandbox(RunFolder):
             answer = frames.receive(self.control)
             if "error" not in answer:
                 # Through this descriptor alone can anybody outside reach the run folder, by /proc/self/fd.
-                self.folder = socket.recv_fds(self.control, 1, 1)[1][0]
+                self.take_folder(socket.recv_fds(self.control, 1, 1)[1][0])
         except (frames.ConnectionLost, OSError, IndexError):
             why = self._last_words()
             self._stop()
@@ -185,6 +184,7 @@ class Sandbox(RunFolder):
         self.started += 1
         if self.walls is None:
             raise SandboxError("the sandbox is not running")
+        self.reopen()
         return Path(self.walls.run_folder, f"{name}-{self.started}")
 
     def cpu_seconds(self) -> dict[int, float]:

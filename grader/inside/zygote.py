@@ -428,6 +428,10 @@ class Zygote:
         self.over_memory = 0.0
         self.usage = memory.Usage()
         self.kernel, self.next_look = 0, 0.0
+        for folder, mode in self.modes.items():
+            # Code of the same user can have closed them to this process, too.
+            with contextlib.suppress(PermissionError):
+                os.chmod(folder, mode)
         for folder in self.settings["writable"]:
             empty(folder, self.given)
         for folder, mode in self.modes.items():

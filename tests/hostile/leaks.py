@@ -90,7 +90,9 @@ LEAKS: dict[str, Hostile] = {
         "for name in ('grading', 'rubric', 'expected'):\n    gained = gained or attempt(lambda: __import__('grader.' + name)) is not None"
     ),
     "reads-the-home-of-others": gaining(
-        "gained = any(map(os.path.exists, ('/root/.bashrc', '/root/.ssh', '/root/.cache'))) or bool(attempt(lambda: [n for n in os.listdir('/home') if n != 'student']))"
+        # The way to an interpreter in somebody's home is there, and nothing beside it.
+        "import os, sys\nways = attempt(lambda: [f'/home/{n}/{e}/' for n in os.listdir('/home') if n != 'student' for e in os.listdir('/home/' + n)]) or []\n"
+        "gained = any(map(os.path.exists, ('/root/.bashrc', '/root/.ssh', '/root/.cache'))) or not all(map(sys.executable.startswith, ways))"
     ),
     "reads-passwords": gaining(READ + "gained = bool(reads('/etc/shadow') or reads('/etc/passwd'))"),
     "sees-other-processes": gaining("gained = len([name for name in os.listdir('/proc') if name.isdigit()]) > 4"),
