@@ -67,8 +67,8 @@ class SharedReference:
                 if self.stopped:
                     raise SandboxError("the grading has ended")
                 self.reference = reference
-            # In a thread of its own: it may be stopped before it has started.
-            reference.begin(self.seed)
+                # In a thread of its own: it may be stopped before it has started.
+                reference.begin(self.seed)
             reference.start(self.seed)
             assert reference.checkpoints is not None
             assert reference.sandbox.folder is not None
@@ -148,6 +148,9 @@ class SharedReference:
             reference.stop()
         if self.thread.is_alive():
             self.thread.join(STOP_SECONDS)
+        if reference is not None:
+            # Where the thread was about to start it, it has done so since.
+            reference.stop()
 
 
 class BorrowedReference:
