@@ -44,18 +44,36 @@ class Expected(Protocol):
         ...
 
 
-class LiveReference:
+class RunReference:
+    """Answers by the checkpoints of a reference that has run, wherever that was."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        """Read the reference. RubricError names what is wrong with it."""
+        self.notebook = Reference(assignment)
+        self.checkpoints: Checkpoints | None = None
+        self.memory = Memory()
+
+    def namespace(self, question: str, seed: int) -> Namespace:
+        assert self.checkpoints is not None
+        return reference_namespace(self.checkpoints, self.memory, question, seed)
+
+    def drawn(self, case: str, number: int, draw: Callable[[], list[Any]]) -> list[Any]:
+        return draw()
+
+    def definitions(self, question: str) -> str:
+        return self.notebook.definitions(question)
+
+
+class LiveReference(RunReference):
     """The reference as a submission that happens to be right, which stays ready for a whole class."""
 
     def __init__(
         self, assignment: Assignment, mode: SandboxMode = "require", tell: Callable[[str], None] = lambda doing: None
     ) -> None:
         """Read the reference. RubricError names what is wrong with it. `tell`: see `Reference.run`."""
+        super().__init__(assignment)
         self.tell = tell
-        self.notebook = Reference(assignment)
         self.sandbox = Sandbox(assignment.preload, assignment.limits, mode)
-        self.checkpoints: Checkpoints | None = None
-        self.memory = Memory()
 
     def begin(self, seed: int) -> None:
         self.sandbox.start_meanwhile()
@@ -75,13 +93,3 @@ class LiveReference:
 
     def stop(self) -> None:
         self.sandbox.stop()
-
-    def namespace(self, question: str, seed: int) -> Namespace:
-        assert self.checkpoints is not None
-        return reference_namespace(self.checkpoints, self.memory, question, seed)
-
-    def drawn(self, case: str, number: int, draw: Callable[[], list[Any]]) -> list[Any]:
-        return draw()
-
-    def definitions(self, question: str) -> str:
-        return self.notebook.definitions(question)

@@ -15,14 +15,11 @@ from nbformat.v4 import new_notebook
 from grader.assignment.assignment import Assignment
 from grader.execution.borrowed import BorrowedSandbox
 from grader.execution.checkpoints import Checkpoints
-from grader.execution.namespace import Namespace
-from grader.execution.reference import Reference
 from grader.execution.remembered import Memory
 from grader.execution.runfolder import SandboxError
 from grader.execution.runner import Execution
-from grader.grading.expected import LiveReference
+from grader.grading.expected import LiveReference, RunReference
 from grader.grading.workers import ask
-from grader.rubric.reference import reference_namespace
 
 ASKED = ("poll", "signal", "end_of")
 """What workers may ask of the sandbox: what concerns a probe of their own."""
@@ -32,8 +29,6 @@ STOP_SECONDS = 2.0
 class Lent(msgspec.Struct, frozen=True):
     """The reference as it ran: where its checkpoints are."""
 
-    run: int
-    """Counted from 0: it is run again where its sandbox has broken."""
     keeper: int
     """The process that keeps the sandbox, and the descriptor of the run folder there."""
     folder: int
@@ -49,7 +44,6 @@ class SharedReference:
         self.seed = seed
         self.tell = tell
         self.lock = threading.Lock()
-        self.run = 0
         self.reference: LiveReference | None = None
         self.lent: Future[Lent] = Future()
         self.probes: Counter[int] = Counter()
@@ -73,7 +67,7 @@ class SharedReference:
             assert reference.checkpoints is not None
             assert reference.sandbox.folder is not None
             execution = msgspec.structs.replace(reference.checkpoints.execution, notebook=new_notebook())
-            lent.set_result(Lent(self.run, os.getpid(), reference.sandbox.folder, execution))
+            lent.set_result(Lent(os.getpid(), reference.sandbox.folder, execution))
         except BaseException as error:
             lent.set_exception(SandboxError("the grading has ended") if self.stopped else error)
 
@@ -82,8 +76,8 @@ class SharedReference:
         match request:
             case ("borrow",):
                 return self.lent.result()
-            case ("borrow again", int(run)):
-                return self._again(run)
+            case ("borrow again",):
+                return self._again()
             case ("open",):
                 self._sandbox()
                 with self.lock:
@@ -122,12 +116,10 @@ class SharedReference:
                 # Whoever wants something of it next is told.
                 return
 
-    def _again(self, run: int) -> Lent:
-        """The reference in a new sandbox, unless another worker has asked for that already."""
+    def _again(self) -> Lent:
+        """The reference, in a new sandbox where its own has broken: once, whoever asks first."""
         with self.lock:
-            failed = self.lent.done() and self.lent.exception() is not None
-            if (run == self.run or failed) and not self.stopped:
-                self.run += 1
+            if self._is_broken() and not self.stopped:
                 before, lent = self.reference, Future[Lent]()
                 self.lent, self.reference = lent, None
                 self.probes.clear()
@@ -138,6 +130,16 @@ class SharedReference:
             else:
                 lent = self.lent
         return lent.result()
+
+    def _is_broken(self) -> bool:
+        if not self.lent.done():
+            return False
+        try:
+            self.lent.result()
+            self._sandbox().check_alive()
+        except Exception:
+            return True
+        return False
 
     def stop(self) -> None:
         """End the sandbox, whatever is going on in it. Who waits for an answer is told."""
@@ -153,19 +155,16 @@ class SharedReference:
             reference.stop()
 
 
-class BorrowedReference:
+class BorrowedReference(RunReference):
     """The reference that the process which started this worker runs, for this worker and the others."""
 
     def __init__(self, assignment: Assignment, ask_keeper: Callable[..., Any] = ask) -> None:
         """Read the reference. Raises RubricError."""
+        super().__init__(assignment)
         self.ask_keeper = ask_keeper
-        self.notebook = Reference(assignment)
         self.limits = assignment.limits
-        self.memory = Memory()
         self.lent: Lent | None = None
-        self.run = 0
         self.sandbox: BorrowedSandbox | None = None
-        self.checkpoints: Checkpoints | None = None
 
     def begin(self, seed: int) -> None:
         """It has begun to run before this worker was started."""
@@ -180,10 +179,10 @@ class BorrowedReference:
 
     def restart(self, seed: int) -> None:
         self.stop()
-        self._take(self.ask_keeper("borrow again", self.run))
+        self._take(self.ask_keeper("borrow again"))
 
     def _take(self, lent: Lent) -> None:
-        self.lent, self.run = lent, lent.run
+        self.lent = lent
         self.memory = Memory()
         self.sandbox = BorrowedSandbox(lent.keeper, lent.folder, self.ask_keeper)
         self.checkpoints = Checkpoints(self.sandbox, lent.execution, self.limits)
@@ -192,13 +191,3 @@ class BorrowedReference:
         if self.sandbox is not None:
             self.sandbox.close_folder()
         self.lent = self.sandbox = self.checkpoints = None
-
-    def namespace(self, question: str, seed: int) -> Namespace:
-        assert self.checkpoints is not None
-        return reference_namespace(self.checkpoints, self.memory, question, seed)
-
-    def drawn(self, case: str, number: int, draw: Callable[[], list[Any]]) -> list[Any]:
-        return draw()
-
-    def definitions(self, question: str) -> str:
-        return self.notebook.definitions(question)

@@ -125,11 +125,26 @@ def test_a_sandbox_that_breaks_is_replaced_once_for_all(
     for each in workers:
         with pytest.raises(SandboxError):
             each.namespace("1.1.b", 1001).quadruple(5)
-    run = shared.run
+    runs = [shared.lent]
     for each in workers:
         each.restart(SEED)
+        runs.append(shared.lent)
         assert each.namespace("1.1.b", 1001).quadruple(5) == 20
-    assert shared.run == run + 1
+    assert runs[0] is not runs[1] is runs[2]
+
+
+def test_a_worker_whose_own_sandbox_breaks_leaves_the_reference_to_the_others(
+    shared: SharedReference, workers: tuple[BorrowedReference, BorrowedReference]
+) -> None:
+    first, second = workers
+    assert second.checkpoints is not None
+    probe = second.checkpoints.probe("1.1.a", 3)
+    run = shared.lent
+    first.restart(SEED)
+    assert first.namespace("1.1.b", 1002).quadruple(6) == 24
+    assert probe.ask("has", name="double") is True
+    probe.close()
+    assert shared.lent is run
 
 
 def test_whoever_waits_is_told_when_it_is_stopped() -> None:
