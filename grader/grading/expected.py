@@ -10,7 +10,7 @@ from grader.execution.checkpoints import Checkpoints
 from grader.execution.namespace import Namespace
 from grader.execution.reference import Reference
 from grader.execution.remembered import Memory
-from grader.execution.sandbox import Sandbox, SandboxMode
+from grader.execution.sandbox import Sandbox, SandboxMode, Server
 from grader.rubric.reference import reference_namespace
 
 
@@ -68,12 +68,19 @@ class LiveReference(RunReference):
     """The reference as a submission that happens to be right, which stays ready for a whole class."""
 
     def __init__(
-        self, assignment: Assignment, mode: SandboxMode = "require", tell: Callable[[str], None] = lambda doing: None
+        self,
+        assignment: Assignment,
+        mode: SandboxMode = "require",
+        tell: Callable[[str], None] = lambda doing: None,
+        server: Server | None = None,
     ) -> None:
-        """Read the reference. RubricError names what is wrong with it. `tell`: see `Reference.run`."""
+        """Read the reference. RubricError names what is wrong with it.
+
+        tell: see `Reference.run`. server: see `Sandbox`.
+        """
         super().__init__(assignment)
         self.tell = tell
-        self.sandbox = Sandbox(assignment.preload, assignment.limits, mode)
+        self.sandbox = Sandbox(assignment.preload, assignment.limits, mode, server=server)
 
     def begin(self, seed: int) -> None:
         self.sandbox.start_meanwhile()

@@ -1,4 +1,4 @@
-"""One reference for all workers of a machine: one process runs it, and all of them ask its checkpoints."""
+"""What the workers of a machine share: the fork server of their sandboxes, and one reference, which all of them ask."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from nbformat.v4 import new_notebook
 from grader.assignment.assignment import Assignment
 from grader.execution.borrowed import BorrowedSandbox
 from grader.execution.checkpoints import Checkpoints
+from grader.execution.forkserver import ForkServer
 from grader.execution.remembered import Memory
 from grader.execution.runfolder import SandboxError
 from grader.execution.runner import Execution
@@ -43,6 +44,8 @@ class SharedReference:
         self.assignment = assignment
         self.seed = seed
         self.tell = tell
+        self.server = ForkServer(assignment.preload, assignment.limits)
+        """For the sandbox of the reference, and those of the workers."""
         self.lock = threading.Lock()
         self.reference: LiveReference | None = None
         self.lent: Future[Lent] = Future()
@@ -52,11 +55,12 @@ class SharedReference:
         self.thread = threading.Thread(target=self._start, args=(self.lent,), daemon=True)
 
     def begin(self) -> None:
+        self.server.begin()
         self.thread.start()
 
     def _start(self, lent: Future[Lent]) -> None:
         try:
-            reference = LiveReference(self.assignment, "require", self.tell)
+            reference = LiveReference(self.assignment, "require", self.tell, self.server)
             with self.lock:
                 if self.stopped:
                     raise SandboxError("the grading has ended")
@@ -74,6 +78,8 @@ class SharedReference:
     def answer(self, worker: int, *request: Any) -> Any:
         """Raises SandboxError, RubricError."""
         match request:
+            case ("fork server",):
+                return self.server.lend()
             case ("borrow",):
                 return self.lent.result()
             case ("borrow again",):
@@ -153,6 +159,7 @@ class SharedReference:
         if reference is not None:
             # Where the thread was about to start it, it has done so since.
             reference.stop()
+        self.server.stop()
 
 
 class BorrowedReference(RunReference):

@@ -135,6 +135,8 @@ class _Slot:
         self.lock = threading.Lock()
         self.process: BaseProcess | None = None
         self.connection: Connection | None = None
+        self.fresh = False
+        """Whether the process has not been told yet to `start`."""
         self.at = ""
         """What the worker has last said that it is at."""
 
@@ -144,7 +146,7 @@ class _Slot:
         resource_tracker.ensure_running()
         signal.pthread_sigmask(signal.SIG_BLOCK, {*LEFT_TO_PARENT, INTERRUPT})
         with contextlib.suppress(WorkerDied):
-            self._ensure_process()
+            self._ready()
         while (item := todo.get()) is not None:
             future, call = item
             if not self.cancelled.is_set() and future.set_running_or_notify_cancel():
@@ -157,10 +159,22 @@ class _Slot:
         self._stop()
 
     def _call(self, call: tuple[Any, ...]) -> Any:
+        process, connection = self._ready()
+        return self._exchange(process, connection, call)
+
+    def _ready(self) -> tuple[BaseProcess, Connection]:
+        """A process that has done what it is to do first."""
         process, connection = self._ensure_process()
+        if self.fresh:
+            self._exchange(process, connection, self.start)
+            self.fresh = False
+        return process, connection
+
+    def _exchange(self, process: BaseProcess, connection: Connection, message: Any) -> Any:
+        """Have the process do something; answer meanwhile what it asks."""
         try:
             self.at = ""
-            connection.send(call)
+            connection.send(message)
             while True:
                 # What it said before it ended is still to be read.
                 if connection not in wait([connection, process.sentinel]):
@@ -198,8 +212,7 @@ class _Slot:
                 self.process = _context.Process(target=_serve, args=arguments, name=f"grader-{self.number}")
                 self.process.start()
                 theirs.close()
-                with contextlib.suppress(ConnectionError):
-                    self.connection.send(self.start)
+                self.fresh = True
             return self.process, self.connection
 
     def _bury(self, process: BaseProcess) -> tuple[str, int | None]:
@@ -244,6 +257,7 @@ class _Slot:
 
 _connection: Connection | None = None
 _served = False
+_asking = threading.Lock()
 
 
 def tell(what: str) -> None:
@@ -259,10 +273,13 @@ def at(what: str) -> None:
 
 
 def ask(*request: Any) -> Any:
-    """Ask those who started this worker, as they serve it. Waits for the answer; raises what they raise, EOFError."""
+    """Ask those who started this worker, as they serve it. Waits for the answer; raises what they raise, EOFError.
+
+    From any thread, while the worker does something that it was told to.
+    """
     assert _connection is not None
     # An answer that nobody has waited for would be taken for the next one.
-    with Elsewhere():
+    with Elsewhere(), _asking:
         _connection.send(("ask", request))
         kind, value = _connection.recv()
     if kind == "error":
@@ -304,6 +321,7 @@ def _serve(connection: Connection, served: bool) -> None:
         start = connection.recv()
         if start is not None:
             start()
+        connection.send(("result", None))
         while True:
             function, args, kwargs = connection.recv()
             try:
