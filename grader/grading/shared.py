@@ -40,12 +40,18 @@ class Lent(msgspec.Struct, frozen=True):
 class SharedReference:
     """Runs the reference in a thread of this process, and answers the workers: see `Serves`."""
 
-    def __init__(self, assignment: Assignment, seed: int, tell: Callable[[str], None] = lambda doing: None) -> None:
+    def __init__(
+        self,
+        assignment: Assignment,
+        seed: int,
+        server: ForkServer,
+        tell: Callable[[str], None] = lambda doing: None,
+    ) -> None:
+        """`server`: for the sandbox of the reference, and those of the workers. It has begun."""
         self.assignment = assignment
         self.seed = seed
         self.tell = tell
-        self.server = ForkServer(assignment.preload, assignment.limits)
-        """For the sandbox of the reference, and those of the workers."""
+        self.server = server
         self.lock = threading.Lock()
         self.reference: LiveReference | None = None
         self.lent: Future[Lent] = Future()
@@ -55,7 +61,6 @@ class SharedReference:
         self.thread = threading.Thread(target=self._start, args=(self.lent,), daemon=True)
 
     def begin(self) -> None:
-        self.server.begin()
         self.thread.start()
 
     def _start(self, lent: Future[Lent]) -> None:
@@ -159,7 +164,6 @@ class SharedReference:
         if reference is not None:
             # Where the thread was about to start it, it has done so since.
             reference.stop()
-        self.server.stop()
 
 
 class BorrowedReference(RunReference):

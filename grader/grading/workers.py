@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
+import gc
 import multiprocessing
 import os
 import queue
@@ -11,15 +13,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
-from multiprocessing import resource_tracker
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from grader.execution.owntime import Elsewhere
-from grader.light import leave_out_unused
 
 STOP_SECONDS = 2.0
 """Wall time for a worker to put its things in order before it is killed. Its sandboxes end with it in any case."""
@@ -28,6 +29,7 @@ INTERRUPT = signal.SIGUSR1
 who started it."""
 LEFT_TO_PARENT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PR_SET_PDEATHSIG = 1
+F_SETSIG = 10
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,8 +49,28 @@ class Serves(Protocol):
         ...
 
 
-# Not forked: this process may have threads and sandboxes of its own.
-_context = multiprocessing.get_context("spawn")
+# Not forked from this process, which may have threads and sandboxes of its own, but from one that only has imported
+# what they need: then it is imported once, and its memory is shared.
+_context = multiprocessing.get_context("forkserver")
+_FIRST = "grader.grading.parent"
+
+
+def prepare(modules: Iterable[str] = ()) -> None:
+    """Start the process that workers are forked from, and import these in it. Of several calls, the first counts.
+
+    Returns at once. What cannot be imported is left to the workers.
+    """
+    _context.set_forkserver_preload([_FIRST, *modules])
+    # Python would look for its own modules in the working folder first, which may be the one of the hand-ins.
+    os.environ["PYTHONSAFEPATH"] = "1"
+    # What a process is born with, it keeps until it says otherwise: Ctrl-C in a terminal reaches the workers too,
+    # and must not find one that is not ready for it. To start its tracker, multiprocessing would unblock signals.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*LEFT_TO_PARENT, INTERRUPT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def cores() -> int:
@@ -141,9 +163,8 @@ class _Slot:
         """What the worker has last said that it is at."""
 
     def work(self, todo: queue.SimpleQueue[tuple[Future[Any], tuple[Any, ...]] | None]) -> None:
-        # What a process is born with, it keeps until it says otherwise: Ctrl-C in a terminal reaches the workers too,
-        # and must not find one that is not ready for it. To start its tracker, multiprocessing would unblock signals.
-        resource_tracker.ensure_running()
+        prepare()
+        # Should that process have to be started again.
         signal.pthread_sigmask(signal.SIG_BLOCK, {*LEFT_TO_PARENT, INTERRUPT})
         with contextlib.suppress(WorkerDied):
             self._ready()
@@ -297,23 +318,19 @@ def is_worker() -> bool:
     return _connection is not None
 
 
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-"""A worker is one of several: threads of the numerical libraries would only wait for each other, and busily."""
-
-
 def _serve(connection: Connection, served: bool) -> None:
     global _connection, _served
-    leave_out_unused()
-    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
-    # Also while a call into a library holds up all of Python: then `_end_with_parent` could do nothing.
+    # What is there by now stays, and stays shared.
+    gc.freeze()
+    # With the process that it was forked from: then nobody would hear of its end.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    die_with_parent()
     # A handler of its own, for a signal that is ignored would be ignored by all that is started from here.
     for number in LEFT_TO_PARENT:
         signal.signal(number, lambda number, frame: None)
     keep_quiet_where_lost()
     signal.signal(INTERRUPT, _interrupt)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {*LEFT_TO_PARENT, INTERRUPT})
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     _connection, _served = connection, served
     # The end of it all: what was begun is put in order by whoever began it, and by multiprocessing's finalizers.
     with contextlib.suppress(KeyboardInterrupt, EOFError, ConnectionError):
@@ -346,9 +363,17 @@ def keep_quiet_where_lost() -> None:
     sys.unraisablehook = hook
 
 
-def _end_with_parent() -> None:
-    """A parent that is killed can tell nobody. Its sandboxes end with the sockets of this process."""
+def die_with_parent() -> None:
+    """Have Linux kill this process when its parent ends, also while a call into a library holds up all of Python.
+
+    A parent that is killed can tell nobody. The sandboxes of this process end with its sockets.
+    """
     parent = multiprocessing.parent_process()
     if parent is not None:
-        parent.join()
-        os._exit(1)
+        sentinel = parent.sentinel
+        assert isinstance(sentinel, int)
+        fcntl.fcntl(sentinel, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(sentinel, F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(sentinel, fcntl.F_SETFL, fcntl.fcntl(sentinel, fcntl.F_GETFL) | os.O_ASYNC)
+        if wait([sentinel], 0):
+            os._exit(1)
