@@ -114,6 +114,8 @@ class Sandbox(RunFolder):
         self.process: Process | None = None
         self.control: socket.socket | None = None
         self.started = 0
+        self.asked_meanwhile = False
+        """Whether checkpoints are asked while the notebook is run."""
         self.kept: set[int] = set()
         """The processes of the current notebook that are to stay: its checkpoints and the probes in use."""
 
@@ -252,8 +254,9 @@ class Sandbox(RunFolder):
         return Path(self.walls.run_folder, f"{name}-{self.started}")
 
     def cpu_seconds(self) -> dict[int, float]:
-        """CPU time of each process in here, with that of its dead children. Raises SandboxError."""
-        seconds: dict[int, float] = self.ask("cpu_seconds", kept=sorted(self.kept))
+        """CPU time of each process of the notebook, with that of its dead children. Raises SandboxError."""
+        kept = sorted(self.kept)
+        seconds: dict[int, float] = self.ask("cpu_seconds", kept=kept, of_kernel=self.asked_meanwhile)
         return seconds
 
     def over_memory(self, since: float = 0.0) -> str | None:

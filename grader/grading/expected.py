@@ -10,6 +10,7 @@ from grader.execution.checkpoints import Checkpoints
 from grader.execution.namespace import Namespace
 from grader.execution.reference import Reference
 from grader.execution.remembered import Memory
+from grader.execution.runner import Execution
 from grader.execution.sandbox import Sandbox, SandboxMode, Server
 from grader.rubric.reference import reference_namespace
 
@@ -26,7 +27,7 @@ class Expected(Protocol):
         ...
 
     def wait(self) -> None:
-        """Wait until it can answer, where it is made ready elsewhere. Raises SandboxError, RubricError."""
+        """Wait until it can be asked, where it is made ready elsewhere. Raises SandboxError, RubricError."""
         ...
 
     def restart(self, seed: int) -> None: ...
@@ -85,11 +86,12 @@ class LiveReference(RunReference):
     def begin(self, seed: int) -> None:
         self.sandbox.start_meanwhile()
 
-    def start(self, seed: int) -> None:
+    def start(self, seed: int, reached: Callable[[Execution], None] | None = None) -> None:
+        """`reached`: see `Reference.run`."""
         self.sandbox.start()
         # Handles in the memory are of objects of an earlier run.
         self.memory = Memory()
-        self.checkpoints = self.notebook.run(self.sandbox, seed, tell=self.tell)
+        self.checkpoints = self.notebook.run(self.sandbox, seed, tell=self.tell, reached=reached)
 
     def wait(self) -> None:
         """Once started, it can answer."""

@@ -389,11 +389,15 @@ class Zygote:
         """Whether a process of this notebook was ended, after this time, since there was too much memory in use."""
         return self.over_memory > since
 
-    def do_cpu_seconds(self, kept: Iterable[int] = ()) -> dict[int, float]:
-        """CPU time of each process in here, with that of its dead children. `kept`: those that are to stay."""
+    def do_cpu_seconds(self, kept: Iterable[int] = (), of_kernel: bool = False) -> dict[int, float]:
+        """CPU time of each process in here, with that of its dead children. `kept`: those that are to stay.
+
+        of_kernel: only of the kernel and its descendants, without the checkpoints and theirs.
+        """
         self.kept = set(kept)
         seconds = {}
-        for pid in self.processes():
+        apart = self.kept - {self.kernel}
+        for pid in [self.kernel, *processes.descendants(self.kernel, apart)] if of_kernel else self.processes():
             with contextlib.suppress(OSError, ValueError):
                 seconds[pid] = sum(processes.cpu_ticks(pid)) / CLOCK_TICKS
         return seconds
