@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import socket
@@ -19,6 +20,7 @@ from grader.execution.sandbox import NOT_INSTALLED, Sandbox
 from grader.inside import frames
 from grader.inside.forkserver import LISTENER
 
+PID = re.compile(r"^Pid:\s*(-?\d+)$", re.MULTILINE)
 ANSWER_SECONDS = 60.0
 """Wall time for a zygote to be forked, on a busy machine."""
 
@@ -30,6 +32,8 @@ class ForkedZygote:
 
     def __init__(self, pidfd: int) -> None:
         self.pidfd = pidfd
+        self.pid = int(PID.findall(Path(f"/proc/self/fdinfo/{pidfd}").read_text())[0])
+        """Its number, for people: what is done to it goes by the pidfd."""
         self.ended = False
 
     def poll(self) -> int | None:

@@ -34,7 +34,10 @@ WITHOUT = "to use another sandbox instead: --sandbox auto (see docs/sandbox.md)"
 
 
 class Process(Protocol):
-    """A zygote, as seen from outside."""
+    """A zygote, or what it was started by, as seen from outside."""
+
+    @property
+    def pid(self) -> int: ...
 
     @property
     def stderr(self) -> IO[bytes] | None: ...
