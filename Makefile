@@ -29,8 +29,9 @@ help:
 grade: sandbox $(GRADING)
 	$(VENV)/bin/grader grade submissions/dl1 --rubric rubrics/dl1 -o results
 
+# Compiled once, and not by each of some thousand processes that the tests start.
 test: sandbox $(TESTING)
-	$(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations 30
+	PYTHONDONTWRITEBYTECODE= $(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations 30
 
 validate: sandbox $(GRADING)
 	$(VENV)/bin/grader validate rubrics/dl1 -o validation

@@ -5,18 +5,23 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
-from notebooks import MINI
 
-from grader.assignment.assignment import load_assignment
-from grader.grading.submission import Grader
+from grader.light import leave_out_unused
+
+if TYPE_CHECKING:
+    from grader.grading.submission import Grader
 
 ROOT = Path(__file__).resolve().parent.parent
 
 # Rubrics that the tests grade with: their checks are for the grader to run.
 collect_ignore = ["data"]
+
+# As in the program: two seconds of each process that runs tests. Before anything imports nbformat.
+leave_out_unused()
 
 # A shell starts what runs in the background with interrupts ignored, nohup with hang-ups; and so would be all that the
 # tests start.
@@ -26,6 +31,28 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # On a busy machine, an example that takes long says nothing about the code.
 settings.register_profile("grader", deadline=None)
 settings.load_profile("grader")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from scheduling import Scheduling
+
+    return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    from scheduling import processes
+
+    return processes()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        from scheduling import place
+
+        items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
@@ -46,5 +73,10 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def mini() -> Iterator[Grader]:
     """A running worker for the mini assignment. A test that breaks its sandboxes leaves it to mend itself."""
+    from notebooks import MINI
+
+    from grader.assignment.assignment import load_assignment
+    from grader.grading.submission import Grader
+
     with Grader(load_assignment(MINI), seed=1) as worker:
         yield worker

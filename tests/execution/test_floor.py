@@ -361,7 +361,7 @@ def test_a_hang_ends_the_probe_and_nothing_else(
 
 def test_stop_leaves_no_process_no_folder_and_no_descriptor(limits: Limits) -> None:
     before = descriptors()
-    with Sandbox([], limits, "none") as sandbox:
+    with Sandbox([], limits, "none", lasting=False) as sandbox:
         assert isinstance(sandbox.walls, Floor)
         assert sandbox.process is not None
         folder = sandbox.walls.folder
@@ -388,7 +388,7 @@ DUMPABLE = """
 import ctypes
 from grader.assignment.assignment import Limits
 from grader.execution.sandbox import Sandbox
-first, second = (Sandbox([], Limits(), "none") for _ in range(2))
+first, second = (Sandbox([], Limits(), "none", lasting=False) for _ in range(2))
 for step in (first.start, second.start, first.stop, second.stop):
     step()
     print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), end=" ")
@@ -401,18 +401,19 @@ def test_nobody_looks_into_this_process_while_there_is_such_a_sandbox() -> None:
 
 
 START = """
-import os, signal, sys
-sys.path[:0] = [{tests!r}, {here!r}]
-from test_floor import HELPERS
+import signal, sys
+sys.path.insert(0, {tests!r})
+from grader.light import leave_out_unused
+leave_out_unused()
 from grader.assignment.assignment import Limits
 from notebooks import code_notebook
 from grader.execution.checkpoints import Checkpoints
 from grader.execution.runner import Stop, run_notebook
 from grader.execution.sandbox import Sandbox
 limits = Limits()
-with Sandbox([], limits, "none") as sandbox:
+with Sandbox([], limits, "none", lasting=False) as sandbox:
     stops = [Stop(questions=("0",), cells=(0,))]
-    checkpoints = Checkpoints(sandbox, run_notebook(sandbox, code_notebook(HELPERS), stops, (), limits, 1), limits)
+    checkpoints = Checkpoints(sandbox, run_notebook(sandbox, code_notebook({helpers!r}), stops, (), limits, 1), limits)
     namespace = checkpoints.namespace("0", 1)
     pids = [sandbox.process.pid, namespace.eval("os.getpid()"), namespace.eval("linger()")]
     print(sandbox.walls.folder, *pids, flush=True)
@@ -422,8 +423,7 @@ with Sandbox([], limits, "none") as sandbox:
 
 @pytest.mark.parametrize("victim", ["trusted", "zygote"])
 def test_nothing_is_left_after_a_sudden_death(victim: str) -> None:
-    here = Path(__file__).parent
-    script = START.format(tests=str(here.parent), here=str(here))
+    script = START.format(tests=str(Path(__file__).parents[1]), helpers=HELPERS)
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as trusted:
         assert trusted.stdout is not None
         folder, *pids = trusted.stdout.readline().split()
@@ -461,7 +461,7 @@ def forbidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_where_bubblewrap_is_forbidden_the_rest_is_taken(forbidden: Path, limits: Limits) -> None:
-    with Sandbox([], limits, "auto") as sandbox:
+    with Sandbox([], limits, "auto", lasting=False) as sandbox:
         assert sandbox.level == ("landlock" if landlock.version() else "process")
     assert forbidden.read_text() == "run\n"
 
@@ -475,19 +475,19 @@ def test_where_bubblewrap_is_required_and_forbidden_nothing_starts(forbidden: Pa
 
 
 def test_without_bubblewrap_none_is_looked_for(forbidden: Path, limits: Limits) -> None:
-    with Sandbox([], limits, "none") as sandbox:
+    with Sandbox([], limits, "none", lasting=False) as sandbox:
         assert sandbox.level in ("landlock", "process")
     assert not forbidden.exists()
 
 
 def test_where_bubblewrap_is_not_installed_the_rest_is_taken(limits: Limits, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    with Sandbox([], limits, "auto") as sandbox:
+    with Sandbox([], limits, "auto", lasting=False) as sandbox:
         assert sandbox.level in ("landlock", "process")
 
 
 def test_where_bubblewrap_works_it_is_taken(limits: Limits) -> None:
-    with Sandbox([], limits, "auto") as sandbox:
+    with Sandbox([], limits, "auto", lasting=False) as sandbox:
         assert sandbox.level == "bubblewrap"
 
 

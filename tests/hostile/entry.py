@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 from zipfile import ZipFile
 
@@ -29,8 +30,8 @@ REVIEW: tuple[Points, ...] = ("review", "review", "review")
 class Hostile:
     """Something hostile that is handed in, and the points that the code questions of the mini assignment get for it."""
 
-    what: NotebookNode | Callable[[ZipFile], None] | bytes
-    """A notebook; a download of the course site, as it is written; or a score file for a right notebook."""
+    what: Callable[[], NotebookNode] | Callable[[ZipFile], None] | bytes
+    """Makes a notebook; writes a download of the course site; or is a score file for a right notebook."""
     gets: tuple[Points, ...]
     replaced: bool = False
     """The sandbox has to be replaced after it."""
@@ -48,12 +49,12 @@ def beside(
     *before: str, after: Sequence[str] = (), gets: tuple[Points, ...] = ALL, replaced: bool = False, **answers: str
 ) -> Hostile:
     """Cells around answers that are right, but for those given."""
-    return Hostile(mini_notebook(before=before, after=after, **answers), gets, replaced)
+    return Hostile(partial(mini_notebook, before=before, after=after, **answers), gets, replaced)
 
 
 def cheating(*before: str, after: Sequence[str] = (), gets: tuple[Points, ...] = NOTHING, **answers: str) -> Hostile:
     """Cells around answers that are worth nothing, but for what the cells make of them."""
-    return Hostile(mini_notebook(before=before, after=after, **{**SEVEN, **answers}), gets)
+    return Hostile(partial(mini_notebook, before=before, after=after, **{**SEVEN, **answers}), gets)
 
 
 def answering(expression: str, *before: str, gets: tuple[Points, ...] = NOTHING) -> Hostile:
@@ -77,10 +78,8 @@ def gaining(source: str, *, replaced: bool = False) -> Hostile:
         "double": "def double(x):\n    return 2 * x if gained else 7",
         "quadruple": "def quadruple(x):\n    return double(double(x)) if gained else 7",
     }
-    notebook = mini_notebook(
-        before=[ATTEMPT, f"gained = False\n{source.strip()}", "gained = bool(gained)"], **{**SEVEN, **answers}
-    )
-    return Hostile(notebook, NOTHING, replaced)
+    before = [ATTEMPT, f"gained = False\n{source.strip()}", "gained = bool(gained)"]
+    return Hostile(partial(mini_notebook, before=before, **{**SEVEN, **answers}), NOTHING, replaced)
 
 
 ATTEMPT = """

@@ -210,7 +210,7 @@ def entries(*families: str) -> list[Any]:
 )
 def test_a_hostile_notebook(worker: Worker, family: str, row: Hostile) -> None:
     before = worker.zygote
-    graded = worker.grade(nbformat.writes(row.what).encode(), "hostile")
+    graded = worker.grade(nbformat.writes(row.what()).encode(), "hostile")
     assert worker.runs <= MOST_RUNS, told(graded)
     expect(graded, row.gets)
     page = render_submission(worker.assignment, graded.result, graded.notebook)

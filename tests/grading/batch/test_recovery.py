@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import signal
 import subprocess
 import sysconfig
 import threading
@@ -71,6 +72,17 @@ class Run:
         except psutil.NoSuchProcess:
             return []
 
+    def kill(self, number: int, moments: random.Random, seen: list[psutil.Process]) -> int:
+        """So many workers at the same moment; how many there were."""
+        self.process.send_signal(signal.SIGSTOP)  # nobody takes over what the first was at before the second is gone
+        workers = self.workers()
+        seen += workers
+        chosen = moments.sample(workers, min(number, len(workers)))
+        for worker in chosen:
+            worker.kill()
+        self.process.send_signal(signal.SIGCONT)
+        return len(chosen)
+
     def end(self) -> int:
         status = self.process.wait()
         for thread in self.threads:
@@ -117,17 +129,17 @@ def test_killed_at_random_moments_it_loses_nothing_and_does_nothing_twice(
         output = tmp_path / f"round {round}"
         while True:
             run = Run(submissions, output)
-            victim = moments.choice(["main", "worker"])
-            alive = run.wait_until(moments.randrange(4))
-            time.sleep(moments.uniform(0, 0.2))
-            workers = run.workers()
-            seen += workers
-            if sum(kills.values()) < KILLS and alive and victim == "main":
+            # In one run, a submission may lose its worker once: one worker is killed, or both while each is at its own.
+            workers = moments.choice([0, 1, 2, 2, 2])
+            main = workers == 0 or moments.random() < 0.75
+            if workers and sum(kills.values()) < KILLS and run.wait_until(moments.randrange(4)):
+                time.sleep(moments.uniform(0, 0.2))
+                kills["worker"] += run.kill(workers, moments, seen)
+            if main and sum(kills.values()) < KILLS and run.wait_until(moments.randrange(5)):
+                time.sleep(moments.uniform(0, 0.2))
+                seen += run.workers()
                 run.process.kill()
                 kills["main"] += 1
-            elif sum(kills.values()) < KILLS and workers:
-                moments.choice(workers).kill()
-                kills["worker"] += 1
             if run.end() in (0, 1):
                 break
         assert stored(output) == expected

@@ -114,26 +114,6 @@ def test_a_second_run_has_nothing_to_do(folder: Class) -> None:
     assert [result.code_points for result in folder.results] == [4.5, folder.results[1].code_points, 4.5]
 
 
-def test_what_ran_without_bubblewrap_does_not_count_where_that_is_required(tmp_path: Path) -> None:
-    folder = Class(tmp_path)
-    folder.grade(seed=1, sandbox="none")
-    assert folder.result("bob").sandbox in ("landlock", "process")
-    assert f"sandbox: {folder.result('bob').sandbox}" in folder.report("bob")
-    for enough in ("none", "auto"):
-        assert names(folder.grade(sandbox=enough)) == ([], [], ["ann", "bob", "cem"])
-    assert names(folder.grade()) == (["ann", "bob"], ["cem"], [])
-    assert folder.result("bob").sandbox == "bubblewrap"
-    assert names(folder.grade(sandbox="none")) == ([], [], ["ann", "bob", "cem"])
-
-
-def test_the_seed_is_that_of_the_results_that_are_there(folder: Class) -> None:
-    (folder.output / "bob" / "result.json").unlink()
-    plan = folder.grade()
-    assert (names(plan), plan.seed) == ((["bob"], [], ["ann", "cem"]), 1)
-    assert names(folder.grade(seed=2)) == (["ann", "bob"], ["cem"], [])
-    assert {result.seed for result in folder.results} == {2}
-
-
 def test_all_is_graded_again_by_force(folder: Class) -> None:
     assert names(folder.grade(force=True)) == (["ann", "bob"], ["cem"], [])
 
@@ -309,3 +289,26 @@ def test_what_a_killed_one_left_half_written_is_cleared_away(folder: Class) -> N
         path.write_text("{")
     folder.grade()
     assert [path.exists() for path in [*left, kept]] == [False, False, True]
+
+
+# With a worker of their own
+
+
+def test_the_seed_is_that_of_the_results_that_are_there(folder: Class) -> None:
+    (folder.output / "bob" / "result.json").unlink()
+    plan = folder.grade()
+    assert (names(plan), plan.seed) == ((["bob"], [], ["ann", "cem"]), 1)
+    assert names(folder.grade(seed=2)) == (["ann", "bob"], ["cem"], [])
+    assert {result.seed for result in folder.results} == {2}
+
+
+def test_what_ran_without_bubblewrap_does_not_count_where_that_is_required(tmp_path: Path) -> None:
+    folder = Class(tmp_path)
+    folder.grade(seed=1, sandbox="none")
+    assert folder.result("bob").sandbox in ("landlock", "process")
+    assert f"sandbox: {folder.result('bob').sandbox}" in folder.report("bob")
+    for enough in ("none", "auto"):
+        assert names(folder.grade(sandbox=enough)) == ([], [], ["ann", "bob", "cem"])
+    assert names(folder.grade()) == (["ann", "bob"], ["cem"], [])
+    assert folder.result("bob").sandbox == "bubblewrap"
+    assert names(folder.grade(sandbox="none")) == ([], [], ["ann", "bob", "cem"])

@@ -221,6 +221,7 @@ def test_a_file_that_goes_away_meanwhile_costs_the_others_nothing(assignment: As
 
 def test_a_rubric_that_changes_meanwhile_ends_the_grading(tmp_path: Path) -> None:
     rubric = Path(shutil.copytree(MINI, tmp_path / "rubric"))
+    (rubric / "more.py").write_text("x = 0")
     paths = [write_notebook(tmp_path / f"{name}.ipynb", mini_notebook(text=name)) for name in ("a", "b", "c")]
 
     def disturb() -> None:

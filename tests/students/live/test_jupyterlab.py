@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,9 @@ RIGHT = WRONG.replace("exp(x)", "exp(-x)")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium: sudo apt-get install chromium"),
+    pytest.mark.skipif(find_spec("jupyterlab") is None, reason="needs JupyterLab: pip install -e '.[dev]'"),
 ]
 playwright_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[dev]'")
-pytest.importorskip("jupyterlab", reason="needs JupyterLab: pip install -e '.[dev]'")
 
 
 @pytest.fixture(scope="module")
