@@ -190,6 +190,7 @@ def run_notebook(
         for cell in beside_threads.keys() & left_out.keys():
             why = f"{beside_threads[cell]}, but so did another cell: the cause may be a thread of a library"
             doubts.setdefault(cell, f"cell {cell + 1} was left out: {why}")
+    sandbox.asked_meanwhile = False
     execution = run.execution
     if budget.spent:
         doubts[run.ran - 1] = f"cell {run.ran} may have been stopped, because the notebook {budget.spent}"

@@ -49,14 +49,22 @@ class ForkServer:
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(f"{settings['run_folder']}/{LISTENER}")
         self.listener.listen()
+        self.zygotes: dict[int, int] = {}
+        """By pidfd."""
 
     def obey(self) -> None:
         while True:
-            ready, _, _ = select.select([self.control, self.listener], [], [])
-            self.reap()
+            waited_for: list[int | socket.socket] = [self.control, self.listener, *self.zygotes]
+            ready, _, _ = select.select(waited_for, [], [])
             if self.control in ready:
                 # Nothing is ever said here: it is closed.
                 return
+            for pidfd in self.zygotes.keys() & set(ready):
+                # A child of this process since its parent, which has only started it, has ended.
+                os.waitpid(self.zygotes.pop(pidfd), 0)
+                os.close(pidfd)
+            if self.listener not in ready:
+                continue
             connection, _ = self.listener.accept()
             with connection, contextlib.suppress(frames.ConnectionLost, OSError, IndexError):
                 connection.settimeout(REQUEST_SECONDS)
@@ -73,29 +81,34 @@ class ForkServer:
         As root it becomes `user`; as anybody else (0) it stays who it is, in a user namespace of its own: so its
         process limit counts it alone.
         """
+        told, tell = os.pipe()
         helper = os.fork()
         if helper == 0:
             # The namespace of processes begins with the next fork.
             try:
                 self.control.close()
                 self.listener.close()
+                for pidfd in self.zygotes:
+                    os.close(pidfd)
                 unshare(own_user=not user)
                 zygote = os.fork()
                 if zygote == 0:
+                    os.close(told)
+                    os.close(tell)
                     connection.close()
                     become_zygote(socket.socket(fileno=control), user)
-                socket.send_fds(connection, [b"\0"], [os.pidfd_open(zygote)])
+                os.write(tell, b"%d" % zygote)
+            finally:
                 os._exit(0)
-            except BaseException:
-                # Whoever asks is told by the end of the connection, and starts a zygote without this server.
-                os._exit(1)
+        os.close(tell)
+        with open(told, "rb") as pipe:
+            number = pipe.read()
         os.waitpid(helper, 0)
-
-    def reap(self) -> None:
-        """Collect the zygotes that have ended: their parents have."""
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+        # Whoever asks is told by the end of the connection that there is none, and starts one without this server.
+        if number:
+            pidfd = os.pidfd_open(int(number))
+            self.zygotes[pidfd] = int(number)
+            socket.send_fds(connection, [b"\0"], [pidfd])
 
 
 def become_zygote(control: socket.socket, user: int) -> NoReturn:

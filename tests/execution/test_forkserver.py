@@ -123,7 +123,7 @@ def test_each_has_terminals_of_its_own(both: tuple[Look, Look]) -> None:
 
 def test_each_has_communication_of_its_own(both: tuple[Look, Look]) -> None:
     namespaces = [{kind: look(f"os.readlink('/proc/self/ns/{kind}')") for kind in KINDS} for look in both]
-    here = {kind: os.readlink(f"/proc/self/ns/{kind}") for kind in KINDS}
+    here = {kind: str(Path(f"/proc/self/ns/{kind}").readlink()) for kind in KINDS}
     for kind in KINDS:
         assert len({namespaces[0][kind], namespaces[1][kind], here[kind]}) == 3
 
@@ -158,7 +158,7 @@ def test_a_sandbox_is_made_anew_and_ends_whole(server: ForkServer, limits: Limit
             assert sandbox.ask("sweep") is True
             zygote = zygote_of(sandbox)
             seen.append(zygote.pid)
-        assert not zygote.is_running()
+        assert psutil.wait_procs([zygote], timeout=60)[1] == []
         assert not sandbox.alive
     assert seen[0] != seen[1]
 

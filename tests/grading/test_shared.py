@@ -217,13 +217,13 @@ def add_cell(rubric: Path, place: int, source: str) -> None:
     nbformat.write(notebook, path)
 
 
-def after_the_first_answer(rubric: Path) -> int:
-    assignment = load_assignment(rubric)
-    return max(Reference(assignment).answers["1.1.a"].cells) + 1
+def second_answer(rubric: Path) -> int:
+    """Where it begins."""
+    return min(Reference(load_assignment(rubric)).answers["1.1.b"].cells)
 
 
 def test_it_is_asked_while_it_runs(mini: Path, server: ForkServer) -> None:
-    add_cell(mini, after_the_first_answer(mini), WAITS)
+    add_cell(mini, second_answer(mini), WAITS)
     assignment = load_assignment(mini)
     shared = SharedReference(assignment, SEED, server)
     shared.begin()
@@ -245,7 +245,7 @@ def test_it_is_asked_while_it_runs(mini: Path, server: ForkServer) -> None:
 def test_a_cell_that_fails_is_told_to_those_who_ask_for_more_and_to_nobody_before(
     mini: Path, server: ForkServer
 ) -> None:
-    add_cell(mini, after_the_first_answer(mini), "raise ValueError('later')")
+    add_cell(mini, second_answer(mini), "raise ValueError('later')")
     assignment = load_assignment(mini)
     shared = SharedReference(assignment, SEED, server)
     shared.begin()
@@ -253,8 +253,9 @@ def test_a_cell_that_fails_is_told_to_those_who_ask_for_more_and_to_nobody_befor
         reference = BorrowedReference(assignment, partial(shared.answer, 0))
         reference.wait()
         assert reference.namespace("1.1.a", 7).double(4) == 8
+        asked = reference.namespace("1.1.b", 7)
         with pytest.raises(RubricError, match="raised ValueError: later"):
-            reference.namespace("1.1.b", 7).quadruple(4)
+            asked.quadruple(4)
     finally:
         shared.stop()
 
