@@ -17,8 +17,11 @@ def _tools() -> tuple[PythonLexer, HtmlFormatter]:
     return PythonLexer(stripnl=False, ensurenl=False), HtmlFormatter(nowrap=True)
 
 
+@lru_cache(maxsize=256)
 def highlighted(source: str) -> Markup:
     """`source` as HTML, each line an element of its own, so that the style sheet can number them.
+
+    Remembered for a while: half of a class's cells were handed out with the assignment.
 
     Code that is too long to be highlighted in reasonable time is only escaped.
     """

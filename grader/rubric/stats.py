@@ -144,19 +144,14 @@ def proportion(correct: int, total: int, target: float, *, false_fail: float = F
     *reached*: it is there. *just below*: it is not, but something that truly has the target proportion gives
     so few in a sample of this size more often than `false_fail`. *below*: only less often than that.
     """
-    from scipy.stats import binom
-
     if correct >= target * total:
         return "reached"
-    return "just below" if binom.cdf(correct, total, target) > false_fail else "below"
+    return "just below" if _up_to(correct, total, target) > false_fail else "below"
 
 
 def lowest_proportion(total: int, target: float, *, false_fail: float = FALSE_FAIL) -> float:
     """The smallest proportion of a sample that is not *below* the target."""
-    from scipy.stats import binom
-
-    # The smallest k for which the distribution function exceeds false_fail.
-    return float(binom.ppf(false_fail, total, target)) / total
+    return _least_count(false_fail, total, target) / total
 
 
 def size_for_mean(shift: float, *, power: float = POWER, false_fail: float = FALSE_FAIL) -> int:
@@ -176,11 +171,11 @@ def size_for_std(ratio: float, *, power: float = POWER, false_fail: float = FALS
     false_fail / 2 with the stated power when it is multiplied by ratio^2: the power function of the test for a
     variance, as in any textbook (Lehmann and Romano, Testing Statistical Hypotheses, example 3.9.2).
     """
-    from scipy.stats import chi2
+    from scipy.special import chdtr, chdtrc
 
     def seen(size: int) -> bool:
         low, high = _chi_squared_range(false_fail, size - 1)
-        return bool(chi2.cdf(low / ratio**2, size - 1) + chi2.sf(high / ratio**2, size - 1) >= power)
+        return bool(chdtr(size - 1, low / ratio**2) + chdtrc(size - 1, high / ratio**2) >= power)
 
     if not 0 < ratio != 1:
         raise ValueError(f"a standard deviation {ratio:g} times as large is no mistake to be seen")
@@ -214,14 +209,12 @@ def size_for_proportion(target: float, truth: float, *, power: float = POWER, fa
     The power function of the binomial test itself, from the normal approximation upwards: J. L. Fleiss, Statistical
     Methods for Rates and Proportions, chapter 2.
     """
-    from scipy.stats import binom
-
     if not 0 <= truth < target <= 1:
         raise ValueError(f"a proportion of {truth:g} is not below {target:g}")
 
     def seen(size: int) -> bool:
         # The largest count that is below, one less than the smallest that is not.
-        return bool(binom.cdf(binom.ppf(false_fail, size, target) - 1, size, truth) >= power)
+        return _up_to(_least_count(false_fail, size, target) - 1, size, truth) >= power
 
     spread = _quantile(false_fail) * math.sqrt(target * (1 - target))
     spread += _quantile(1 - power) * math.sqrt(truth * (1 - truth))
@@ -287,33 +280,45 @@ def _smallest(holds: Callable[[int], bool], start: int) -> int:
     return low
 
 
-# A table of quantiles takes longer than the judgement: one entry for each size and rate that was asked for.
-@functools.cache
+# Quantiles by the functions that scipy.stats itself calls: to import all of that takes longer than many checks.
 def _quantile(tail: float) -> float:
-    from scipy.stats import norm
+    """Of the normal distribution, from above."""
+    from scipy.special import ndtri
 
-    return float(norm.isf(tail))
+    return -float(ndtri(tail))
 
 
-@functools.cache
 def _chi_squared_range(tails: float, freedom: int) -> tuple[float, float]:
-    from scipy.stats import chi2
+    from scipy.special import chdtri, gammaincinv
 
-    return float(chi2.ppf(tails / 2, freedom)), float(chi2.isf(tails / 2, freedom))
+    return 2 * float(gammaincinv(freedom / 2, tails / 2)), float(chdtri(freedom, tails / 2))
 
 
-@functools.cache
 def _f_range(tails: float, freedom: int, others: int) -> tuple[float, float]:
-    from scipy.stats import f
+    from scipy.special import fdtri
 
-    return float(f.ppf(tails / 2, freedom, others)), float(f.isf(tails / 2, freedom, others))
+    # The inverse of a variable with this distribution has it too, with the degrees of freedom changed over.
+    return float(fdtri(freedom, others, tails / 2)), 1 / float(fdtri(others, freedom, tails / 2))
 
 
-@functools.cache
 def _largest_t(tails: float, freedom: int) -> float:
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
-    return float(t.isf(tails / 2, freedom))
+    return -float(stdtrit(freedom, tails / 2))
+
+
+def _up_to(count: int, total: int, probability: float) -> float:
+    """The binomial distribution function."""
+    from scipy.special import bdtr
+
+    return float(bdtr(count, total, probability)) if count >= 0 else 0.0
+
+
+def _least_count(tail: float, total: int, probability: float) -> int:
+    """The smallest count at which the binomial distribution function reaches `tail`."""
+    if _up_to(0, total, probability) >= tail:
+        return 0
+    return _smallest(lambda count: count >= total or _up_to(count, total, probability) >= tail, 1)
 
 
 @functools.cache
