@@ -281,11 +281,11 @@ class Running:
             time.sleep(0.02)
 
     def has_sandboxes(self) -> bool:
-        """Below each worker; one is enough to be interrupted, and the other may just be starting."""
-        return len([each for each in self.descendants() if _depth(each, self.process.pid) == 2]) >= 2
+        """Below their fork server, which is below bubblewrap: the reference's, and one for a notebook."""
+        return len([each for each in self.descendants() if _depth(each, self.process.pid) == 3]) >= 2
 
     def is_busy_with_student_code(self) -> bool:
-        """Below the zygotes, which are below bubblewrap and that below a worker, something has been computing."""
+        """Below the zygotes, which are below their fork server and bubblewrap, something has been computing."""
         zygotes = [each.pid for each in self.descendants() if _depth(each, self.process.pid) == 3]
         return any(
             _depth(each, self.process.pid) > 3 and _cpu_seconds(each) > 0.5

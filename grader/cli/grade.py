@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,13 +67,17 @@ def grade(
     with explained(output, kept):
         from grader.assignment.assignment import load_assignment
         from grader.grading.batch.cluster import cluster_pool
-        from grader.grading.batch.pools import local_pool
+        from grader.grading.batch.pools import getting_ready, local_pool
         from grader.grading.batch.run import grade_all
 
         mode = parse_mode(sandbox)
         assignment = load_assignment(rubric)
-        pool = cluster_pool(scheduler, jobs) if scheduler else local_pool(jobs, progress.tell)
-        with progress:
+        with ExitStack() as stack:
+            if scheduler:
+                pool = cluster_pool(scheduler, jobs)
+            else:
+                pool = local_pool(jobs, progress.tell, stack.enter_context(getting_ready(assignment, mode)))
+            stack.enter_context(progress)
             results = grade_all(
                 assignment,
                 submissions,

@@ -19,6 +19,10 @@ RUN_FOLDER = "/run/notebook"
 """Where, inside, the sockets of the kernel and of the checkpoints are. Held in memory, and not mounted outside."""
 RUN_FOLDER_BYTES = 1 << 20
 TRIAL_SECONDS = 60.0
+BECOME = ("CAP_SETUID", "CAP_SETGID")
+FORK = ("CAP_SYS_ADMIN", "CAP_NET_ADMIN", "CAP_SETPCAP")
+"""For a fork server, to make namespaces, and for its zygotes, to furnish them and to give all this up. No student code
+runs before that. Who is not root has these in a user namespace, and needs none here."""
 
 
 def program() -> str | None:
@@ -53,7 +57,7 @@ def last_line(text: bytes) -> str:
 
 
 class Bubblewrap:
-    """How a zygote is started in bubblewrap, and what it needs to know."""
+    """How a zygote, or a fork server of zygotes, is started in bubblewrap, and what it needs to know."""
 
     run_folder = RUN_FOLDER
     settings: dict[str, Any] = {  # noqa: RUF012 -- never changed
@@ -62,9 +66,11 @@ class Bubblewrap:
         "writable": [HOME, "/tmp", "/dev/shm", RUN_FOLDER],
     }
 
-    def __init__(self, limits: Limits, user: int) -> None:
+    def __init__(self, limits: Limits, user: int, module: str = "zygote") -> None:
+        """`module`: of `grader.inside`, what is run."""
         self.limits = limits
         self.user = user
+        self.module = module
 
     def start(self, control: int) -> subprocess.Popen[bytes]:
         """Raises OSError where bubblewrap is not to be found.
@@ -75,7 +81,7 @@ class Bubblewrap:
         return subprocess.Popen(
             [
                 *(program() or "bwrap", "--die-with-parent", *self.options()),
-                *("--", *python_command(INSIDE, "zygote", control, self.user)),
+                *("--", *python_command(INSIDE, self.module, control, self.user)),
             ],
             pass_fds=[control],
             stdin=subprocess.DEVNULL,
@@ -97,8 +103,10 @@ class Bubblewrap:
         """What bubblewrap shows: the system's programs and the installed packages, read-only, and empty folders."""
         options = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
         if self.user:
-            # Root becomes another user by itself (zygote.become), for which it keeps just these two.
-            options += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+            # Root becomes another user by itself (zygote.become), for which it keeps just these.
+            options += ["--cap-drop", "ALL"]
+            for name in (*BECOME, *(FORK if self.module == "forkserver" else ())):
+                options += ["--cap-add", name]
         else:
             options += ["--unshare-user", "--uid", "1000", "--gid", "1000", "--cap-drop", "ALL"]
         options += ["--as-pid-1", "--new-session", "--clearenv", "--hostname", "sandbox"]

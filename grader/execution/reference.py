@@ -14,7 +14,7 @@ from grader.assignment.notebook import UnreadableNotebook, read_notebook
 from grader.execution.checkpoints import Checkpoints
 from grader.execution.names import Open, check_names, undefined
 from grader.execution.plan import plan_stops
-from grader.execution.runner import run_notebook
+from grader.execution.runner import Execution, run_notebook
 from grader.execution.sandbox import Sandbox
 from grader.execution.waiting import RUNNING_REFERENCE
 from grader.faults import shown
@@ -45,13 +45,24 @@ class Reference:
         return f"{shown(self.assignment.folder / 'rubric.toml')}: {fault}"
 
     def run(
-        self, sandbox: Sandbox, seed: int, *, before: bool = False, tell: Callable[[str], None] = lambda doing: None
+        self,
+        sandbox: Sandbox,
+        seed: int,
+        *,
+        before: bool = False,
+        tell: Callable[[str], None] = lambda doing: None,
+        reached: Callable[[Execution], None] | None = None,
     ) -> Checkpoints:
         """Run the reference in `sandbox`; with `before`, other answers can take the place of each of its own.
 
-        `tell` is told which cell is run, and in the end that nothing is. Raises RubricError where a cell of it fails,
-        SandboxError.
+        `tell` is told which cell is run, and in the end that nothing is. `reached`: see `run_notebook`; it hears of
+        nothing after a cell that failed. Raises RubricError where a cell of it fails, SandboxError.
         """
+
+        def whole(execution: Execution) -> None:
+            if reached is not None and not _faults(execution):
+                reached(execution)
+
         assignment = self.assignment
         run_again = {question.id for question in assignment.questions} if before else set()
         stops = plan_stops(assignment.questions, self.answers, run_again=run_again)
@@ -64,16 +75,10 @@ class Reference:
             assignment.limits,
             seed,
             tell=lambda cell: tell(f"{RUNNING_REFERENCE}: cell {cell + 1} of {count}"),
+            reached=None if reached is None else whole,
         )
         tell("")
-        faults = [f"cell {failure.cell + 1}: {failure.why}" for failure in execution.failures]
-        faults += [
-            f"cell {index + 1} raised {output.ename}: {output.evalue}"
-            for index, cell in enumerate(execution.notebook.cells)
-            for output in cell.get("outputs", [])
-            if output.output_type == "error"
-        ]
-        if faults:
+        if faults := _faults(execution):
             raise RubricError([f"{assignment.reference}: {fault}" for fault in faults])
         checkpoints = Checkpoints(sandbox, execution, assignment.limits)
         undefined_names = [name for name in self.open_names if not self._defines(checkpoints, name, seed)]
@@ -102,6 +107,18 @@ class Reference:
             first = min(self.answers[question].cells)
             self.known_definitions[question] = definitions(self.notebook.cells[:first])
         return self.known_definitions[question]
+
+
+def _faults(execution: Execution) -> list[str]:
+    """A line for each cell that failed."""
+    faults = [f"cell {failure.cell + 1}: {failure.why}" for failure in execution.failures]
+    faults += [
+        f"cell {index + 1} raised {output.ename}: {output.evalue}"
+        for index, cell in enumerate(execution.notebook.cells)
+        for output in cell.get("outputs", [])
+        if output.output_type == "error"
+    ]
+    return faults
 
 
 def definitions(cells: Iterable[NotebookNode]) -> str:

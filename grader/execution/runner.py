@@ -146,12 +146,14 @@ def run_notebook(
     seed: int,
     *,
     tell: Callable[[int], None] = lambda cell: None,
+    reached: Callable[[Execution], None] | None = None,
 ) -> Execution:
     """Run `notebook` (which is not changed) and leave its checkpoints in the sandbox until the next sweep.
 
     `retyped`: markdown cells that are to be run as code. A notebook whose kernel dies is run again, `limits.restarts`
     times at most, without the cell that was to blame where that can be told. `tell` is told each cell as it begins.
-    Raises SandboxError.
+    With `reached`, which is given the execution so far at each checkpoint, these may be asked while the rest is run:
+    then no other process is ended in the end, and what checkpoints use is not the notebook's. Raises SandboxError.
     """
     left_out: dict[int, CellFailure] = {}
     doubts: dict[int, str] = {}
@@ -160,12 +162,16 @@ def run_notebook(
     find_blame = False
     died: KernelDied | None = None
     beside_threads: dict[int, str] = {}
+    sandbox.asked_meanwhile = reached is not None
     for _ in range(limits.restarts + 1):
         sandbox.sweep()
-        run = _Run(sandbox, _runnable(notebook, retyped, left_out), stops, limits, seed, budget, find_blame, tell)
+        runnable = _runnable(notebook, retyped, left_out)
+        run = _Run(sandbox, runnable, stops, limits, seed, budget, find_blame, tell, reached or _nobody)
         died = asyncio.run(run.run())
         if died is None or budget.spent:
             break
+        # What was reached is gone: from now on, all is there only in the end.
+        reached = reached and _nobody
         budget.next_run()
         # The first of them may have been as little to blame as the second.
         if not died.ours and died.unknown_threads:
@@ -184,6 +190,7 @@ def run_notebook(
         for cell in beside_threads.keys() & left_out.keys():
             why = f"{beside_threads[cell]}, but so did another cell: the cause may be a thread of a library"
             doubts.setdefault(cell, f"cell {cell + 1} was left out: {why}")
+    sandbox.asked_meanwhile = False
     execution = run.execution
     if budget.spent:
         doubts[run.ran - 1] = f"cell {run.ran} may have been stopped, because the notebook {budget.spent}"
@@ -194,9 +201,13 @@ def run_notebook(
     execution.doubts.update(_doubts(stops, doubts))
     execution.failures = sorted([*left_out.values(), *execution.failures], key=lambda failure: failure.cell)
     _restore_types(execution.notebook, notebook, left_out)
-    # Only what answers checks stays; processes that the notebook left behind do not.
-    sandbox.spare()
+    if reached is None:
+        # Only what answers checks stays; processes that the notebook left behind do not.
+        sandbox.spare()
     return execution
+
+
+def _nobody(execution: Execution) -> None: ...
 
 
 def _doubt(died: KernelDied) -> str:
@@ -276,9 +287,11 @@ class _Run:
         budget: Budget,
         find_blame: bool,
         tell: Callable[[int], None],
+        reached: Callable[[Execution], None],
     ) -> None:
         self.sandbox = sandbox
         self.tell = tell
+        self.reached = reached
         self.limits = limits
         self.seed = seed
         self.budget = budget
@@ -391,6 +404,7 @@ class _Run:
         for stop in self.end.get(index, []):
             path = await self.checkpoint(index, stop)
             self.execution.after.update(dict.fromkeys(stop.questions, path))
+            self.reached(self.execution)
 
     async def execute(self, index: int, cell: NotebookNode) -> None:
         """Run one cell. Raises KernelDied, SandboxError."""

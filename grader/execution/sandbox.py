@@ -6,13 +6,12 @@ import contextlib
 import itertools
 import os
 import socket
-import subprocess
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import IO, Any, Literal, Protocol, TypeVar
 
 from grader.assignment.assignment import Limits
 from grader.execution import bubblewrap
@@ -34,27 +33,92 @@ NOT_INSTALLED = "bubblewrap is not installed; on Debian: sudo apt-get install bu
 WITHOUT = "to use another sandbox instead: --sandbox auto (see docs/sandbox.md)"
 
 
+class Process(Protocol):
+    """A zygote, or what it was started by, as seen from outside."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def stderr(self) -> IO[bytes] | None: ...
+
+    def poll(self) -> int | None:
+        """None while it lives."""
+        ...
+
+    def kill(self) -> None: ...
+
+    def wait(self) -> int: ...
+
+
+P = TypeVar("P", bound=Process)
+
+
+class Walls(Protocol[P]):
+    """How a zygote is started and ended, and what it needs to know."""
+
+    @property
+    def run_folder(self) -> str: ...
+
+    @property
+    def settings(self) -> dict[str, Any]: ...
+
+    def start(self, control: int) -> P:
+        """Start a zygote that obeys this descriptor's socket. Raises OSError."""
+        ...
+
+    def end(self, process: P) -> None:
+        """End all that is in the sandbox."""
+        ...
+
+    def stop(self, process: P) -> None:
+        """The same, and wait for it."""
+        ...
+
+
+class Server(Protocol):
+    """Forks zygotes that have imported everything already."""
+
+    preload: list[str]
+
+    def walls_for(self, user: int) -> Walls[Any] | None:
+        """None where there can be none: then the zygote is started by itself. Waits until the server is ready."""
+        ...
+
+
 class Sandbox(RunFolder):
     """One zygote. Not shared between threads that grade, but its requests may come from any thread."""
 
     def __init__(
-        self, preload: Iterable[str], limits: Limits, mode: SandboxMode = "require", *, lasting: bool = True
+        self,
+        preload: Iterable[str],
+        limits: Limits,
+        mode: SandboxMode = "require",
+        *,
+        lasting: bool = True,
+        server: Server | None = None,
     ) -> None:
-        """With `lasting`, it takes longer to start, and less for each of the many notebooks that it is for."""
+        """With `lasting`, it takes longer to start, and less for each of the many notebooks that it is for.
+
+        With a `server` of the same `preload`, it takes no time to start. Only for the mode *require*.
+        """
         self.preload = list(preload)
         self.limits = limits
         self.mode = mode
         self.lasting = lasting
+        self.server = server
         self.level = ""
         """What student code is kept in, once started: "bubblewrap", "landlock" or "process" (docs/sandbox.md)."""
         self.begun: Future[None] | None = None
         self.starting: Future[None] | None = None
         self.user = _new_user()
         self.lock = threading.Lock()
-        self.walls: Bubblewrap | Floor | None = None
-        self.process: subprocess.Popen[bytes] | None = None
+        self.walls: Walls[Any] | None = None
+        self.process: Process | None = None
         self.control: socket.socket | None = None
         self.started = 0
+        self.asked_meanwhile = False
+        """Whether checkpoints are asked while the notebook is run."""
         self.kept: set[int] = set()
         """The processes of the current notebook that are to stay: its checkpoints and the probes in use."""
 
@@ -132,8 +196,12 @@ class Sandbox(RunFolder):
             raise SandboxError(f"the sandbox could not import what the rubric's `preload` names: {answer['error']}")
         self.level = answer["level"]
 
-    def _choose(self) -> Bubblewrap | Floor:
+    def _choose(self) -> Walls[Any]:
         """Raises SandboxError where there has to be bubblewrap, and there is none."""
+        if self.server is not None and self.server.preload == self.preload:
+            walls = self.server.walls_for(self.user)
+            if walls is not None:
+                return walls
         if self.mode == "none" or (self.mode == "auto" and not bubblewrap.works(self.limits, self.user)):
             return Floor(self.user)
         if bubblewrap.program() is None:
@@ -142,14 +210,15 @@ class Sandbox(RunFolder):
 
     def _last_words(self) -> str:
         assert self.process is not None
-        assert self.process.stderr is not None
         self.process.kill()
+        if self.process.stderr is None:
+            return "it has ended"
         # Whatever may still hold it open, this does not wait for.
         os.set_blocking(self.process.stderr.fileno(), False)
         self.process.wait()
         return last_line(self.process.stderr.read() or b"")
 
-    def _settings(self, walls: Bubblewrap | Floor) -> dict[str, Any]:
+    def _settings(self, walls: Walls[Any]) -> dict[str, Any]:
         return {
             **walls.settings,
             "lasting": self.lasting,
@@ -188,8 +257,9 @@ class Sandbox(RunFolder):
         return Path(self.walls.run_folder, f"{name}-{self.started}")
 
     def cpu_seconds(self) -> dict[int, float]:
-        """CPU time of each process in here, with that of its dead children. Raises SandboxError."""
-        seconds: dict[int, float] = self.ask("cpu_seconds", kept=sorted(self.kept))
+        """CPU time of each process of the notebook, with that of its dead children. Raises SandboxError."""
+        kept = sorted(self.kept)
+        seconds: dict[int, float] = self.ask("cpu_seconds", kept=kept, of_kernel=self.asked_meanwhile)
         return seconds
 
     def over_memory(self, since: float = 0.0) -> str | None:

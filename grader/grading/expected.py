@@ -10,7 +10,8 @@ from grader.execution.checkpoints import Checkpoints
 from grader.execution.namespace import Namespace
 from grader.execution.reference import Reference
 from grader.execution.remembered import Memory
-from grader.execution.sandbox import Sandbox, SandboxMode
+from grader.execution.runner import Execution
+from grader.execution.sandbox import Sandbox, SandboxMode, Server
 from grader.rubric.reference import reference_namespace
 
 
@@ -26,7 +27,7 @@ class Expected(Protocol):
         ...
 
     def wait(self) -> None:
-        """Wait until it can answer, where it is made ready elsewhere. Raises SandboxError, RubricError."""
+        """Wait until it can be asked, where it is made ready elsewhere. Raises SandboxError, RubricError."""
         ...
 
     def restart(self, seed: int) -> None: ...
@@ -68,21 +69,29 @@ class LiveReference(RunReference):
     """The reference as a submission that happens to be right, which stays ready for a whole class."""
 
     def __init__(
-        self, assignment: Assignment, mode: SandboxMode = "require", tell: Callable[[str], None] = lambda doing: None
+        self,
+        assignment: Assignment,
+        mode: SandboxMode = "require",
+        tell: Callable[[str], None] = lambda doing: None,
+        server: Server | None = None,
     ) -> None:
-        """Read the reference. RubricError names what is wrong with it. `tell`: see `Reference.run`."""
+        """Read the reference. RubricError names what is wrong with it.
+
+        tell: see `Reference.run`. server: see `Sandbox`.
+        """
         super().__init__(assignment)
         self.tell = tell
-        self.sandbox = Sandbox(assignment.preload, assignment.limits, mode)
+        self.sandbox = Sandbox(assignment.preload, assignment.limits, mode, server=server)
 
     def begin(self, seed: int) -> None:
         self.sandbox.start_meanwhile()
 
-    def start(self, seed: int) -> None:
+    def start(self, seed: int, reached: Callable[[Execution], None] | None = None) -> None:
+        """`reached`: see `Reference.run`."""
         self.sandbox.start()
         # Handles in the memory are of objects of an earlier run.
         self.memory = Memory()
-        self.checkpoints = self.notebook.run(self.sandbox, seed, tell=self.tell)
+        self.checkpoints = self.notebook.run(self.sandbox, seed, tell=self.tell, reached=reached)
 
     def wait(self) -> None:
         """Once started, it can answer."""

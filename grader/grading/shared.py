@@ -1,4 +1,4 @@
-"""One reference for all workers of a machine: one process runs it, and all of them ask its checkpoints."""
+"""What the workers of a machine share: the fork server of their sandboxes, and one reference, which all of them ask."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any
 
 import msgspec
 from nbformat.v4 import new_notebook
 
-from grader.assignment.assignment import Assignment
+from grader.assignment.assignment import Assignment, Limits
 from grader.execution.borrowed import BorrowedSandbox
-from grader.execution.checkpoints import Checkpoints
+from grader.execution.checkpoints import Checkpoints, Replacement
+from grader.execution.forkserver import ForkServer
+from grader.execution.probe import Probe
 from grader.execution.remembered import Memory
 from grader.execution.runfolder import SandboxError
 from grader.execution.runner import Execution
@@ -27,55 +28,103 @@ STOP_SECONDS = 2.0
 
 
 class Lent(msgspec.Struct, frozen=True):
-    """The reference as it ran: where its checkpoints are."""
+    """The reference, as far as it has run: where its checkpoints are."""
 
     keeper: int
     """The process that keeps the sandbox, and the descriptor of the run folder there."""
     folder: int
     execution: Execution
     """Without the notebook, which nobody asks for."""
+    whole: bool = False
+    """Whether it has run to its end."""
 
 
 class SharedReference:
-    """Runs the reference in a thread of this process, and answers the workers: see `Serves`."""
+    """Runs the reference in a thread of this process, and answers the workers: see `Serves`.
 
-    def __init__(self, assignment: Assignment, seed: int, tell: Callable[[str], None] = lambda doing: None) -> None:
+    They ask what it has reached, while it runs on: whoever asks for more waits until it is reached.
+    """
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        seed: int,
+        server: ForkServer,
+        tell: Callable[[str], None] = lambda doing: None,
+    ) -> None:
+        """`server`: for the sandbox of the reference, and those of the workers. It has begun."""
         self.assignment = assignment
         self.seed = seed
         self.tell = tell
+        self.server = server
         self.lock = threading.Lock()
+        self.reached = threading.Condition(self.lock)
         self.reference: LiveReference | None = None
-        self.lent: Future[Lent] = Future()
+        self.lent: Lent | None = None
+        self.error: BaseException | None = None
+        """Why there is nothing to be lent, or no more than that."""
         self.probes: Counter[int] = Counter()
         """How many each worker has open."""
         self.stopped = False
-        self.thread = threading.Thread(target=self._start, args=(self.lent,), daemon=True)
+        self.thread = threading.Thread(target=self._run, daemon=True)
 
     def begin(self) -> None:
         self.thread.start()
 
-    def _start(self, lent: Future[Lent]) -> None:
+    def _run(self) -> None:
+        reference: LiveReference | None = None
         try:
-            reference = LiveReference(self.assignment, "require", self.tell)
+            reference = LiveReference(self.assignment, "require", self.tell, self.server)
             with self.lock:
                 if self.stopped:
                     raise SandboxError("the grading has ended")
                 self.reference = reference
                 # In a thread of its own: it may be stopped before it has started.
                 reference.begin(self.seed)
-            reference.start(self.seed)
+            reference.start(self.seed, lambda execution: self._lend(reference, execution))
             assert reference.checkpoints is not None
-            assert reference.sandbox.folder is not None
-            execution = msgspec.structs.replace(reference.checkpoints.execution, notebook=new_notebook())
-            lent.set_result(Lent(os.getpid(), reference.sandbox.folder, execution))
+            self._lend(reference, reference.checkpoints.execution, whole=True)
         except BaseException as error:
-            lent.set_exception(SandboxError("the grading has ended") if self.stopped else error)
+            with self.lock:
+                if self.reference is reference:
+                    self.error = SandboxError("the grading has ended") if self.stopped else error
+                    self.reached.notify_all()
+
+    def _lend(self, reference: LiveReference | None, execution: Execution, whole: bool = False) -> None:
+        with self.lock:
+            # One that is given up may run for a moment more.
+            if reference is None or self.reference is not reference or reference.sandbox.folder is None:
+                return
+            so_far = msgspec.structs.replace(
+                execution,
+                notebook=new_notebook(),
+                after=dict(execution.after),
+                beside=dict(execution.beside),
+                processes=dict(execution.processes),
+            )
+            self.lent = Lent(os.getpid(), reference.sandbox.folder, so_far, whole)
+            self.reached.notify_all()
+
+    def _borrow(self, question: str) -> Lent:
+        """What there is, as soon as `question` is reached; without one, as soon as there is anything."""
+        with self.lock:
+            self.reached.wait_for(lambda: self.error is not None or self._has(question))
+            if self.lent is not None and self._has(question):
+                return self.lent
+            assert self.error is not None
+            raise self.error
+
+    def _has(self, question: str) -> bool:
+        lent = self.lent
+        return lent is not None and (lent.whole or not question or question in lent.execution.after)
 
     def answer(self, worker: int, *request: Any) -> Any:
         """Raises SandboxError, RubricError."""
         match request:
-            case ("borrow",):
-                return self.lent.result()
+            case ("fork server",):
+                return self.server.lend()
+            case ("borrow", str(question)):
+                return self._borrow(question)
             case ("borrow again",):
                 return self._again()
             case ("open",):
@@ -108,8 +157,9 @@ class SharedReference:
         return self.reference.sandbox
 
     def _clear(self) -> None:
-        """End what probes have left behind, when none is in use."""
-        if not any(self.probes.values()) and self.reference is not None and not self.stopped:
+        """End what probes have left behind, when none is in use. While the reference runs, that may be its own."""
+        whole = self.lent is not None and self.lent.whole
+        if whole and not any(self.probes.values()) and self.reference is not None and not self.stopped:
             try:
                 self.reference.sandbox.spare(dying=1)
             except SandboxError:
@@ -120,24 +170,23 @@ class SharedReference:
         """The reference, in a new sandbox where its own has broken: once, whoever asks first."""
         with self.lock:
             if self._is_broken() and not self.stopped:
-                before, lent = self.reference, Future[Lent]()
-                self.lent, self.reference = lent, None
+                before = self.reference
+                self.reference = self.lent = self.error = None
                 self.probes.clear()
                 if before is not None:
                     before.stop()
-                self.thread = threading.Thread(target=self._start, args=(lent,), daemon=True)
+                self.thread = threading.Thread(target=self._run, daemon=True)
                 self.thread.start()
-            else:
-                lent = self.lent
-        return lent.result()
+        return self._borrow("")
 
     def _is_broken(self) -> bool:
-        if not self.lent.done():
+        if self.error is not None:
+            return True
+        if self.lent is None:
             return False
         try:
-            self.lent.result()
             self._sandbox().check_alive()
-        except Exception:
+        except SandboxError:
             return True
         return False
 
@@ -153,6 +202,21 @@ class SharedReference:
         if reference is not None:
             # Where the thread was about to start it, it has done so since.
             reference.stop()
+
+
+class _Reached(Checkpoints):
+    """The checkpoints that there are by now, and those to come."""
+
+    def __init__(self, sandbox: BorrowedSandbox, lent: Lent, limits: Limits, ask_keeper: Callable[..., Any]) -> None:
+        super().__init__(sandbox, lent.execution, limits)
+        self.whole = lent.whole
+        self.ask_keeper = ask_keeper
+
+    def probe(self, question: str, seed: int, replacement: Replacement | None = None) -> Probe:
+        if not self.whole and question not in self.execution.after:
+            lent: Lent = self.ask_keeper("borrow", question)
+            self.execution, self.whole = lent.execution, lent.whole
+        return super().probe(question, seed, replacement)
 
 
 class BorrowedReference(RunReference):
@@ -173,9 +237,9 @@ class BorrowedReference(RunReference):
         """The first notebook is executed meanwhile."""
 
     def wait(self) -> None:
-        """Wait until it has run. Raises SandboxError, RubricError."""
+        """Wait until it can be asked something. Raises SandboxError, RubricError."""
         if self.lent is None:
-            self._take(self.ask_keeper("borrow"))
+            self._take(self.ask_keeper("borrow", ""))
 
     def restart(self, seed: int) -> None:
         self.stop()
@@ -185,7 +249,7 @@ class BorrowedReference(RunReference):
         self.lent = lent
         self.memory = Memory()
         self.sandbox = BorrowedSandbox(lent.keeper, lent.folder, self.ask_keeper)
-        self.checkpoints = Checkpoints(self.sandbox, lent.execution, self.limits)
+        self.checkpoints = _Reached(self.sandbox, lent, self.limits, self.ask_keeper)
 
     def stop(self) -> None:
         if self.sandbox is not None:

@@ -22,13 +22,14 @@ from grader.assignment.locating import Answer, code_of
 from grader.assignment.notebook import UnreadableNotebook, read_file
 from grader.assignment.reading import read_submission
 from grader.execution.checkpoints import Checkpoints, Replacement
+from grader.execution.forkserver import ForkServer
 from grader.execution.namespace import Namespace
 from grader.execution.plan import plan_stops
 from grader.execution.probe import StudentError
 from grader.execution.reference import defined_names
 from grader.execution.runfolder import SandboxError
 from grader.execution.runner import Execution, run_notebook
-from grader.execution.sandbox import Sandbox, SandboxMode
+from grader.execution.sandbox import Sandbox, SandboxMode, Server
 from grader.grading.expected import Expected, LiveReference
 from grader.grading.imports import failed_imports
 from grader.inside.cells import cell_file
@@ -73,25 +74,32 @@ class Grader:
         expected: Expected | None = None,
         mode: SandboxMode = "require",
         sandbox: Sandbox | None = None,
+        server: Server | None = None,
         announce: Callable[[str], None] = lambda check: None,
     ) -> None:
         """Load the rubric's checks and the reference. RubricError names what is wrong with them.
 
         `tell` is told what is being done. Where not all of the rubric is at hand, `checks` and `expected` take the
-        place of its checks and of the reference. `sandbox` is one that has begun to start. `announce`: see Overtime.
+        place of its checks and of the reference. `sandbox` is one that has begun to start. `server`: see Sandbox; where
+        there is none, the sandboxes of submissions and reference have one of their own. `announce`: see Overtime.
         """
         self.assignment = assignment
         self.seed = seed
         self.tell = tell
         self.checks = load_checks(assignment) if checks is None else tuple(checks)
-        self.expected = LiveReference(assignment, mode, tell) if expected is None else expected
-        self.sandbox = sandbox or Sandbox(assignment.preload, assignment.limits, mode)
+        self.own_server: ForkServer | None = None
+        if expected is None and server is None and mode == "require":
+            server = self.own_server = ForkServer(assignment.preload, assignment.limits)
+        self.expected = LiveReference(assignment, mode, tell, server) if expected is None else expected
+        self.sandbox = sandbox or Sandbox(assignment.preload, assignment.limits, mode, server=server)
         self.overtime = Overtime(assignment, announce)
         self.session = CheckSession(assignment, () if checks is None else files_of(self.checks), self.overtime)
 
     def __enter__(self) -> Grader:
         """Start both sandboxes at once. Raises SandboxError, RubricError."""
         try:
+            if self.own_server is not None:
+                self.own_server.begin()
             self.sandbox.start_meanwhile()
             self.expected.begin(self.seed)
             # The checks import as much as the notebook does, at the same time.
@@ -106,6 +114,8 @@ class Grader:
     def __exit__(self, kind: object, error: object, trace: TracebackType | None) -> None:
         self.sandbox.stop()
         self.expected.stop()
+        if self.own_server is not None:
+            self.own_server.stop()
         self.session.close()
 
     def grade(self, path: Path, name: str) -> Graded:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
+import gc
 import multiprocessing
 import os
 import queue
@@ -11,15 +13,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
-from multiprocessing import resource_tracker
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from grader.execution.owntime import Elsewhere
-from grader.light import leave_out_unused
 
 STOP_SECONDS = 2.0
 """Wall time for a worker to put its things in order before it is killed. Its sandboxes end with it in any case."""
@@ -28,6 +29,7 @@ INTERRUPT = signal.SIGUSR1
 who started it."""
 LEFT_TO_PARENT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PR_SET_PDEATHSIG = 1
+F_SETSIG = 10
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,8 +49,28 @@ class Serves(Protocol):
         ...
 
 
-# Not forked: this process may have threads and sandboxes of its own.
-_context = multiprocessing.get_context("spawn")
+# Not forked from this process, which may have threads and sandboxes of its own, but from one that only has imported
+# what they need: then it is imported once, and its memory is shared.
+_context = multiprocessing.get_context("forkserver")
+_FIRST = "grader.grading.parent"
+
+
+def prepare(modules: Iterable[str] = ()) -> None:
+    """Start the process that workers are forked from, and import these in it. Of several calls, the first counts.
+
+    Returns at once. What cannot be imported is left to the workers.
+    """
+    _context.set_forkserver_preload([_FIRST, *modules])
+    # Python would look for its own modules in the working folder first, which may be the one of the hand-ins.
+    os.environ["PYTHONSAFEPATH"] = "1"
+    # What a process is born with, it keeps until it says otherwise: Ctrl-C in a terminal reaches the workers too,
+    # and must not find one that is not ready for it. To start its tracker, multiprocessing would unblock signals.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*LEFT_TO_PARENT, INTERRUPT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def cores() -> int:
@@ -135,16 +157,17 @@ class _Slot:
         self.lock = threading.Lock()
         self.process: BaseProcess | None = None
         self.connection: Connection | None = None
+        self.fresh = False
+        """Whether the process has not been told yet to `start`."""
         self.at = ""
         """What the worker has last said that it is at."""
 
     def work(self, todo: queue.SimpleQueue[tuple[Future[Any], tuple[Any, ...]] | None]) -> None:
-        # What a process is born with, it keeps until it says otherwise: Ctrl-C in a terminal reaches the workers too,
-        # and must not find one that is not ready for it. To start its tracker, multiprocessing would unblock signals.
-        resource_tracker.ensure_running()
+        prepare()
+        # Should that process have to be started again.
         signal.pthread_sigmask(signal.SIG_BLOCK, {*LEFT_TO_PARENT, INTERRUPT})
         with contextlib.suppress(WorkerDied):
-            self._ensure_process()
+            self._ready()
         while (item := todo.get()) is not None:
             future, call = item
             if not self.cancelled.is_set() and future.set_running_or_notify_cancel():
@@ -157,10 +180,22 @@ class _Slot:
         self._stop()
 
     def _call(self, call: tuple[Any, ...]) -> Any:
+        process, connection = self._ready()
+        return self._exchange(process, connection, call)
+
+    def _ready(self) -> tuple[BaseProcess, Connection]:
+        """A process that has done what it is to do first."""
         process, connection = self._ensure_process()
+        if self.fresh:
+            self._exchange(process, connection, self.start)
+            self.fresh = False
+        return process, connection
+
+    def _exchange(self, process: BaseProcess, connection: Connection, message: Any) -> Any:
+        """Have the process do something; answer meanwhile what it asks."""
         try:
             self.at = ""
-            connection.send(call)
+            connection.send(message)
             while True:
                 # What it said before it ended is still to be read.
                 if connection not in wait([connection, process.sentinel]):
@@ -198,8 +233,7 @@ class _Slot:
                 self.process = _context.Process(target=_serve, args=arguments, name=f"grader-{self.number}")
                 self.process.start()
                 theirs.close()
-                with contextlib.suppress(ConnectionError):
-                    self.connection.send(self.start)
+                self.fresh = True
             return self.process, self.connection
 
     def _bury(self, process: BaseProcess) -> tuple[str, int | None]:
@@ -244,6 +278,7 @@ class _Slot:
 
 _connection: Connection | None = None
 _served = False
+_asking = threading.Lock()
 
 
 def tell(what: str) -> None:
@@ -259,10 +294,13 @@ def at(what: str) -> None:
 
 
 def ask(*request: Any) -> Any:
-    """Ask those who started this worker, as they serve it. Waits for the answer; raises what they raise, EOFError."""
+    """Ask those who started this worker, as they serve it. Waits for the answer; raises what they raise, EOFError.
+
+    From any thread, while the worker does something that it was told to.
+    """
     assert _connection is not None
     # An answer that nobody has waited for would be taken for the next one.
-    with Elsewhere():
+    with Elsewhere(), _asking:
         _connection.send(("ask", request))
         kind, value = _connection.recv()
     if kind == "error":
@@ -280,23 +318,19 @@ def is_worker() -> bool:
     return _connection is not None
 
 
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-"""A worker is one of several: threads of the numerical libraries would only wait for each other, and busily."""
-
-
 def _serve(connection: Connection, served: bool) -> None:
     global _connection, _served
-    leave_out_unused()
-    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
-    # Also while a call into a library holds up all of Python: then `_end_with_parent` could do nothing.
+    # What is there by now stays, and stays shared.
+    gc.freeze()
+    # With the process that it was forked from: then nobody would hear of its end.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    die_with_parent()
     # A handler of its own, for a signal that is ignored would be ignored by all that is started from here.
     for number in LEFT_TO_PARENT:
         signal.signal(number, lambda number, frame: None)
     keep_quiet_where_lost()
     signal.signal(INTERRUPT, _interrupt)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {*LEFT_TO_PARENT, INTERRUPT})
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     _connection, _served = connection, served
     # The end of it all: what was begun is put in order by whoever began it, and by multiprocessing's finalizers.
     with contextlib.suppress(KeyboardInterrupt, EOFError, ConnectionError):
@@ -304,6 +338,7 @@ def _serve(connection: Connection, served: bool) -> None:
         start = connection.recv()
         if start is not None:
             start()
+        connection.send(("result", None))
         while True:
             function, args, kwargs = connection.recv()
             try:
@@ -328,9 +363,17 @@ def keep_quiet_where_lost() -> None:
     sys.unraisablehook = hook
 
 
-def _end_with_parent() -> None:
-    """A parent that is killed can tell nobody. Its sandboxes end with the sockets of this process."""
+def die_with_parent() -> None:
+    """Have Linux kill this process when its parent ends, also while a call into a library holds up all of Python.
+
+    A parent that is killed can tell nobody. The sandboxes of this process end with its sockets.
+    """
     parent = multiprocessing.parent_process()
     if parent is not None:
-        parent.join()
-        os._exit(1)
+        sentinel = parent.sentinel
+        assert isinstance(sentinel, int)
+        fcntl.fcntl(sentinel, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(sentinel, F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(sentinel, fcntl.F_SETFL, fcntl.fcntl(sentinel, fcntl.F_GETFL) | os.O_ASYNC)
+        if wait([sentinel], 0):
+            os._exit(1)

@@ -6,7 +6,7 @@ import contextlib
 import os
 import select
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 
 def fields(pid: int | str) -> list[bytes]:
@@ -44,14 +44,15 @@ def _has_ended(stat: list[bytes]) -> bool:
     return stat[0] == b"Z" and int(stat[17]) <= 1
 
 
-def descendants(of: int) -> list[int]:
-    """The living children of a process, their children, and so on."""
+def descendants(of: int, without: Collection[int] = ()) -> list[int]:
+    """The living children of a process, their children, and so on; not those of `without`, nor theirs."""
     children: dict[int, list[int]] = {}
     dead = set()
     for pid in numbers():
         with contextlib.suppress(OSError, IndexError):
             stat = fields(pid)
-            children.setdefault(int(stat[1]), []).append(pid)
+            if pid not in without:
+                children.setdefault(int(stat[1]), []).append(pid)
             if _has_ended(stat):
                 dead.add(pid)
     found = list(children.get(of, []))

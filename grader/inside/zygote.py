@@ -26,7 +26,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, Protocol
 
 from grader.inside import forks, frames, memory, processes, syscalls
 
@@ -80,7 +80,19 @@ def main() -> None:
     live(control, frames.receive(control), Zygote)
 
 
-def live(control: socket.socket, settings: dict[str, Any], kind: type[Zygote]) -> None:
+class Obedient(Protocol):
+    """What obeys the trusted side, made of the socket, the settings, and what is in its folders from the start."""
+
+    level: str
+
+    def __init__(self, control: socket.socket, settings: dict[str, Any], given: set[str]) -> None: ...
+
+    def obey(self) -> None:
+        """Until the other side closes the socket. It may raise ConnectionLost then."""
+        ...
+
+
+def live(control: socket.socket, settings: dict[str, Any], kind: type[Obedient]) -> None:
     """Import everything, say so, and obey until the other side closes the socket.
 
     What there is to be imported for the notebook may be known only later than all other settings: it is told by itself.
@@ -95,6 +107,11 @@ def live(control: socket.socket, settings: dict[str, Any], kind: type[Zygote]) -
     except BaseException as error:
         frames.send(control, {"error": f"{type(error).__name__}: {error}", "detail": traceback.format_exc()})
         return
+    run(control, settings, given, kind)
+
+
+def run(control: socket.socket, settings: dict[str, Any], given: set[str], kind: type[Obedient]) -> None:
+    """Say that everything is imported, hand out the run folder, and obey."""
     zygote = kind(control, settings, given)
     frames.send(control, {"level": zygote.level})
     folder = os.open(settings["run_folder"], os.O_PATH | os.O_DIRECTORY)
@@ -372,11 +389,15 @@ class Zygote:
         """Whether a process of this notebook was ended, after this time, since there was too much memory in use."""
         return self.over_memory > since
 
-    def do_cpu_seconds(self, kept: Iterable[int] = ()) -> dict[int, float]:
-        """CPU time of each process in here, with that of its dead children. `kept`: those that are to stay."""
+    def do_cpu_seconds(self, kept: Iterable[int] = (), of_kernel: bool = False) -> dict[int, float]:
+        """CPU time of each process in here, with that of its dead children. `kept`: those that are to stay.
+
+        of_kernel: only of the kernel and its descendants, without the checkpoints and theirs.
+        """
         self.kept = set(kept)
         seconds = {}
-        for pid in self.processes():
+        apart = self.kept - {self.kernel}
+        for pid in [self.kernel, *processes.descendants(self.kernel, apart)] if of_kernel else self.processes():
             with contextlib.suppress(OSError, ValueError):
                 seconds[pid] = sum(processes.cpu_ticks(pid)) / CLOCK_TICKS
         return seconds

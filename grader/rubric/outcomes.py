@@ -11,6 +11,7 @@ from typing import NoReturn
 import msgspec
 import pytest
 
+from grader.assignment.assignment import RubricError
 from grader.execution.probe import CheckpointLost, Frame, MissingName, StudentError
 from grader.execution.runfolder import SandboxError
 from grader.results.results import CheckStatus
@@ -47,14 +48,14 @@ NameCell = Callable[[str], str]
 
 
 def outcome_of(error: BaseException | None, promise: str, name_cell: NameCell, folder: Path) -> Outcome:
-    """The outcome of a check that ended with `error`. SandboxError is raised again: it is no outcome.
+    """The outcome of a check that ended with `error`. SandboxError and RubricError are raised again: no outcomes.
 
     `promise` is the check's docstring, which is what failed where the check says nothing more; `folder` the rubric's.
     """
     match error:
         case None:
             return Outcome("passed")
-        case SandboxError() | KeyboardInterrupt():
+        case SandboxError() | RubricError() | KeyboardInterrupt():
             raise error
         case MissingName():
             return Outcome("failed", f"`{error.name}` is not defined after the cells of this question have run.")

@@ -10,6 +10,7 @@ from notebooks import code_notebook
 
 from grader.assignment.assignment import Limits
 from grader.execution.checkpoints import Checkpoints
+from grader.execution.forkserver import ForkServer
 from grader.execution.runner import Stop, run_notebook
 from grader.execution.sandbox import Sandbox, SandboxMode
 
@@ -38,10 +39,22 @@ def limits() -> Limits:
     return LIMITS
 
 
+@pytest.fixture(scope="session")
+def fork_server(limits: Limits) -> Iterator[ForkServer | None]:
+    """Sandboxes are started by it wherever several are needed, as for a class."""
+    if MODE != "require":
+        yield None
+        return
+    server = ForkServer(["numpy"], limits)
+    server.begin()
+    yield server
+    server.stop()
+
+
 @pytest.fixture(scope="module")
-def sandbox(limits: Limits) -> Iterator[Sandbox]:
+def sandbox(limits: Limits, fork_server: ForkServer | None) -> Iterator[Sandbox]:
     """One sandbox for all tests of a module: what one notebook does must not harm the next."""
-    with Sandbox(["numpy"], limits, MODE) as sandbox:
+    with Sandbox(["numpy"], limits, MODE, server=fork_server) as sandbox:
         yield sandbox
 
 

@@ -15,6 +15,7 @@ import psutil
 import pytest
 from evaluating import evaluator
 from notebooks import MINI
+from sandboxes import zygote_of
 
 from grader.assignment.assignment import Limits
 from grader.execution.checkpoints import Checkpoints
@@ -86,7 +87,7 @@ def test_the_harness_cannot_be_imported(inside: Callable[..., Any]) -> None:
 def test_no_environment_variable_of_the_host_comes_in(limits: Limits, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_TOKEN", "abc123")
     with Sandbox([], limits) as sandbox:
-        environment = Path(f"/proc/{zygote(sandbox).pid}/environ").read_bytes()
+        environment = Path(f"/proc/{zygote_of(sandbox).pid}/environ").read_bytes()
     assert b"HOME=/home/student" in environment
     assert b"SECRET_TOKEN" not in environment
 
@@ -170,18 +171,13 @@ def test_the_code_has_no_privileges(inside: Callable[..., Any]) -> None:
 
 
 def test_the_zygote_has_no_privileges_outside_either(sandbox: Sandbox) -> None:
-    process = zygote(sandbox)
+    process = zygote_of(sandbox)
     if os.geteuid() == 0 and sandbox.user:
         assert set(process.uids()) == {sandbox.user}
         assert sandbox.user >= FIRST_USER
     lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
     assert "CapEff:\t0000000000000000" in lines
     assert "NoNewPrivs:\t1" in lines
-
-
-def zygote(sandbox: Sandbox) -> psutil.Process:
-    assert sandbox.process is not None
-    return psutil.Process(sandbox.process.pid).children(recursive=True)[0]
 
 
 def test_a_link_in_the_place_of_a_checkpoint_is_not_followed(run: Run, sandbox: Sandbox, tmp_path: Path) -> None:
@@ -222,7 +218,7 @@ def test_stop_leaves_no_process_and_no_descriptor(limits: Limits) -> None:
     open_before, threads_before = descriptors(), threading.active_count()
     with Sandbox([], limits) as sandbox:
         assert sandbox.process is not None
-        processes = [psutil.Process(sandbox.process.pid), zygote(sandbox)]
+        processes = [psutil.Process(sandbox.process.pid), zygote_of(sandbox)]
         assert sandbox.alive
     assert not sandbox.alive
     for process in processes:

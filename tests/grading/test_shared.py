@@ -1,33 +1,61 @@
-"""One reference for several workers."""
+"""One reference, and one fork server, for several workers."""
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import nbformat
 import psutil
 import pytest
+from nbformat.v4 import new_code_cell
 from notebooks import MINI
+from sandboxes import zygote_of
 
 from grader.assignment.assignment import RubricError, load_assignment
+from grader.execution.forkserver import ForkServer
 from grader.execution.probe import StudentError
+from grader.execution.reference import Reference
 from grader.execution.runfolder import SandboxError
 from grader.grading.expected import LiveReference
 from grader.grading.shared import BorrowedReference, SharedReference
 from grader.rubric.outcomes import ReferenceFailed
 
 SEED = 1
+WAITS = """
+import os, time
+os.mkdir("/tmp/waits")
+while os.path.exists("/tmp/waits"):
+    time.sleep(0.01)
+"""
+"""A cell that runs until a probe, which sees the same folder, lets it end."""
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[SharedReference]:
-    shared = SharedReference(load_assignment(MINI), SEED)
+def server() -> Iterator[ForkServer]:
+    assignment = load_assignment(MINI)
+    server = ForkServer(assignment.preload, assignment.limits)
+    server.begin()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def shared(server: ForkServer) -> Iterator[SharedReference]:
+    shared = SharedReference(load_assignment(MINI), SEED, server)
     shared.begin()
     yield shared
     shared.stop()
+
+
+@pytest.fixture
+def mini(tmp_path: Path) -> Path:
+    """A rubric to change."""
+    return shutil.copytree(MINI, tmp_path / "mini")
 
 
 @pytest.fixture
@@ -37,6 +65,8 @@ def workers(shared: SharedReference) -> Iterator[tuple[BorrowedReference, Borrow
     for each in (first, second):
         each.start(SEED)
         each.wait()
+    # What is left running is told from what the reference itself runs.
+    shared.answer(0, "borrow", "no question")
     yield first, second
     for number, each in enumerate((first, second)):
         each.stop()
@@ -118,17 +148,18 @@ def test_a_sandbox_that_breaks_is_replaced_once_for_all(
 ) -> None:
     assert shared.reference is not None
     assert shared.reference.sandbox.process is not None
-    inside = psutil.Process(shared.reference.sandbox.process.pid).children(recursive=True)
-    inside[0].kill()
+    zygote = zygote_of(shared.reference.sandbox)
+    inside = [zygote, *zygote.children(recursive=True)]
+    zygote.kill()
     # Until then, a checkpoint may still answer.
     assert psutil.wait_procs(inside, timeout=60)[1] == []
     for each in workers:
         with pytest.raises(SandboxError):
             each.namespace("1.1.b", 1001).quadruple(5)
-    runs = [shared.lent]
+    runs = [shared.reference]
     for each in workers:
         each.restart(SEED)
-        runs.append(shared.lent)
+        runs.append(shared.reference)
         assert each.namespace("1.1.b", 1001).quadruple(5) == 20
     assert runs[0] is not runs[1] is runs[2]
 
@@ -147,13 +178,13 @@ def test_a_worker_whose_own_sandbox_breaks_leaves_the_reference_to_the_others(
     assert shared.lent is run
 
 
-def test_whoever_waits_is_told_when_it_is_stopped() -> None:
-    shared = SharedReference(load_assignment(MINI), SEED)
+def test_whoever_waits_is_told_when_it_is_stopped(server: ForkServer) -> None:
+    shared = SharedReference(load_assignment(MINI), SEED, server)
     errors: list[Exception] = []
 
     def borrow() -> None:
         try:
-            shared.answer(0, "borrow")
+            shared.answer(0, "borrow", "1.1.b")
         except SandboxError as error:
             errors.append(error)
 
@@ -168,17 +199,78 @@ def test_whoever_waits_is_told_when_it_is_stopped() -> None:
         shared.answer(0, "open")
 
 
-def test_what_is_wrong_with_the_reference_is_told_to_each(tmp_path: Path) -> None:
-    text = (MINI / "rubric.toml").read_text()
-    for file in MINI.rglob("*"):
-        if file.is_file():
-            to = tmp_path / file.relative_to(MINI)
-            to.parent.mkdir(exist_ok=True, parents=True)
-            to.write_bytes(file.read_bytes())
-    (tmp_path / "rubric.toml").write_text(text.replace('"quadruple(x)"', '"quadruple_of(x)"'))
-    shared = SharedReference(load_assignment(tmp_path), SEED)
+def test_what_is_wrong_with_the_reference_is_told_to_each(mini: Path, server: ForkServer) -> None:
+    text = (mini / "rubric.toml").read_text()
+    (mini / "rubric.toml").write_text(text.replace('"quadruple(x)"', '"quadruple_of(x)"'))
+    shared = SharedReference(load_assignment(mini), SEED, server)
     shared.begin()
     for number in range(2):
         with pytest.raises(RubricError, match="quadruple_of"):
-            shared.answer(number, "borrow")
+            shared.answer(number, "borrow", "")
     shared.stop()
+
+
+def add_cell(rubric: Path, place: int, source: str) -> None:
+    path = load_assignment(rubric).reference
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.insert(place, new_code_cell(source))
+    nbformat.write(notebook, path)
+
+
+def second_answer(rubric: Path) -> int:
+    """Where it begins."""
+    return min(Reference(load_assignment(rubric)).answers["1.1.b"].cells)
+
+
+def test_it_is_asked_while_it_runs(mini: Path, server: ForkServer) -> None:
+    add_cell(mini, second_answer(mini), WAITS)
+    assignment = load_assignment(mini)
+    shared = SharedReference(assignment, SEED, server)
+    shared.begin()
+    try:
+        reference = BorrowedReference(assignment, partial(shared.answer, 0))
+        reference.wait()
+        assert reference.namespace("1.1.a", 7).double(4) == 8
+        assert shared.lent is not None
+        assert not shared.lent.whole
+        # A probe of that question ends what the next one waits for; an earlier one's end does not end the run.
+        ending = reference.namespace("1.1.a", 8)
+        wait_until(lambda: ending.eval("__import__('os').path.exists('/tmp/waits')") is True)
+        ending.eval("__import__('os').rmdir('/tmp/waits')")
+        assert reference.namespace("1.1.b", 7).quadruple(4) == 16
+    finally:
+        shared.stop()
+
+
+def test_a_cell_that_fails_is_told_to_those_who_ask_for_more_and_to_nobody_before(
+    mini: Path, server: ForkServer
+) -> None:
+    add_cell(mini, second_answer(mini), "raise ValueError('later')")
+    assignment = load_assignment(mini)
+    shared = SharedReference(assignment, SEED, server)
+    shared.begin()
+    try:
+        reference = BorrowedReference(assignment, partial(shared.answer, 0))
+        reference.wait()
+        assert reference.namespace("1.1.a", 7).double(4) == 8
+        asked = reference.namespace("1.1.b", 7)
+        with pytest.raises(RubricError, match="raised ValueError: later"):
+            asked.quadruple(4)
+    finally:
+        shared.stop()
+
+
+def test_whoever_has_no_fork_server_starts_sandboxes_of_their_own(
+    server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "lend", lambda: None)
+    assignment = load_assignment(MINI)
+    shared = SharedReference(assignment, SEED, server)
+    shared.begin()
+    try:
+        assert shared.answer(0, "fork server") is None
+        reference = BorrowedReference(assignment, partial(shared.answer, 0))
+        reference.wait()
+        assert reference.namespace("1.1.b", 7).quadruple(4) == 16
+    finally:
+        shared.stop()

@@ -17,6 +17,7 @@ import msgspec
 import nbformat
 import pytest
 from notebooks import DOUBLE, MINI, QUADRUPLE, change, mini_notebook, write_notebook
+from sandboxes import zygote_of
 
 from grader.assignment.assignment import Limits, load_assignment
 from grader.execution.probe import Probe
@@ -783,7 +784,7 @@ def test_a_sandbox_that_is_killed_while_it_grades_is_replaced(tmp_path: Path) ->
     with Grader(load_assignment(MINI), seed=1) as worker:
         process = worker.sandbox.process
         assert process is not None
-        zygote = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
+        zygote = zygote_of(worker.sandbox).pid
 
         def kill() -> None:
             deadline = time.monotonic() + 30

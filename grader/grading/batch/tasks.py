@@ -22,6 +22,7 @@ import msgspec
 import nbformat
 
 from grader.assignment.assignment import Assignment, load_assignment
+from grader.execution.forkserver import BorrowedForkServer
 from grader.execution.owntime import let_process_end
 from grader.execution.sandbox import SandboxMode
 from grader.execution.waiting import RUNNING_REFERENCE
@@ -29,7 +30,7 @@ from grader.faults import Faults, shown
 from grader.grading.batch.fingerprint import Fingerprints, environment, rubric_files
 from grader.grading.shared import BorrowedReference
 from grader.grading.submission import Grader
-from grader.grading.workers import at, is_served, is_worker, tell
+from grader.grading.workers import ask, at, is_served, is_worker, tell
 from grader.report.render import render_submission
 from grader.results.journal import merged
 from grader.results.results import Change, SubmissionResult
@@ -141,7 +142,8 @@ class _Worker:
                 let_process_end()
             assignment = rubric.load()
             expected = BorrowedReference(assignment) if is_served() else None
-            grader = Grader(assignment, seed, self.say, mode=sandbox, announce=at, expected=expected)
+            server = BorrowedForkServer(assignment.preload, ask) if is_served() else None
+            grader = Grader(assignment, seed, self.say, mode=sandbox, announce=at, expected=expected, server=server)
             Finalize(grader, grader.__exit__, args=(None, None, None), exitpriority=1)
             grader.__enter__()
             # What is there by now stays; to look through it again and again for garbage would find none.
