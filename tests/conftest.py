@@ -13,7 +13,9 @@ from hypothesis import settings
 from grader.light import leave_out_unused
 
 if TYPE_CHECKING:
+    from grader.assignment.assignment import Assignment
     from grader.grading.submission import Grader
+    from grader.students.bundle.release import Released
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -80,3 +82,19 @@ def mini() -> Iterator[Grader]:
 
     with Grader(load_assignment(MINI), seed=1) as worker:
         yield worker
+
+
+@pytest.fixture(scope="session")
+def dl1() -> Assignment:
+    """The first assignment of the course."""
+    from grader.assignment.assignment import load_assignment
+
+    return load_assignment(ROOT / "rubrics" / "dl1")
+
+
+@pytest.fixture(scope="session")
+def released_dl1(dl1: Assignment, tmp_path_factory: pytest.TempPathFactory) -> Released:
+    """What students get of it, in a folder that is not to be changed."""
+    from grader.students.bundle.release import release
+
+    return release(dl1, tmp_path_factory.mktemp("released"), seed=20261123)

@@ -8,16 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from grader.assignment.assignment import Assignment, load_assignment
+from grader.assignment.assignment import Assignment
 from grader.grading.submission import Graded, Grader
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "submissions" / "dl1"
-
-
-@pytest.fixture(scope="session")
-def dl1() -> Assignment:
-    return load_assignment(ROOT / "rubrics" / "dl1")
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from shell import run
+from warm import Warm
 
 from grader.assignment.assignment import Assignment
 from grader.execution.remembered import Memory
@@ -23,7 +24,8 @@ from grader.rubric.reference import reference_answers
 from grader.rubric.session import with_checks
 from grader.students.bundle.bundle import Bundle, open_bundle
 from grader.students.bundle.recording import Recording
-from grader.students.bundle.release import Released, release
+from grader.students.bundle.release import Released
+from grader.students.checking import check as checking
 from grader.students.checking.check import check
 
 MARK = re.compile(r"\s*### (?:BEGIN|END) SOLUTION\s*")
@@ -42,14 +44,26 @@ SAME: dict[CheckStatus, set[CheckStatus]] = {
 
 
 @pytest.fixture(scope="module")
-def released(dl1: Assignment, tmp_path_factory: pytest.TempPathFactory) -> Released:
-    return release(dl1, tmp_path_factory.mktemp("released"), seed=20261123)
+def released(released_dl1: Released) -> Released:
+    return released_dl1
 
 
 @pytest.fixture(scope="module")
 def bundle(released: Released) -> Iterator[Bundle]:
     with open_bundle(released.bundle) as bundle:
         yield bundle
+
+
+@pytest.fixture(scope="module")
+def sandbox(dl1: Assignment) -> Iterator[Warm]:
+    with Warm(dl1.preload, dl1.limits, "auto") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def warm(sandbox: Warm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sandbox for all checks of whole notebooks."""
+    monkeypatch.setattr(checking, "Sandbox", lambda *arguments, **options: sandbox)
 
 
 def all_bytes(released: Released) -> dict[str, bytes]:
@@ -160,6 +174,7 @@ def statuses(graded: Graded, names: set[str]) -> dict[str, CheckStatus]:
     return {c.name: c.status for question in graded.result.questions for c in question.checks if c.name in names}
 
 
+@pytest.mark.usefixtures("warm")
 def test_the_untouched_notebook_is_not_started(released: Released, bundle: Bundle) -> None:
     report = check(released.notebook, bundle).report
     assert {question.status for question in report.questions} == {"not started"}
@@ -167,6 +182,7 @@ def test_the_untouched_notebook_is_not_started(released: Released, bundle: Bundl
     assert (report.text_points, report.max_points + report.hidden_points) == (17, 25)
 
 
+@pytest.mark.usefixtures("warm")
 def test_the_reference_passes_everything(released: Released, bundle: Bundle, dl1: Assignment) -> None:
     """The solutions, put into the released notebook."""
     report = check(dl1.reference, bundle).report
@@ -179,6 +195,7 @@ def test_the_reference_passes_everything(released: Released, bundle: Bundle, dl1
     assert report.points == report.max_points > 10
 
 
+@pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_sample_is_told_agrees_with_its_grading(
     grade: Callable[[Path], Graded], bundle: Bundle, name: str
@@ -195,6 +212,7 @@ def test_what_a_sample_is_told_agrees_with_its_grading(
             assert any(note.startswith("This builds on") for note in question.notes)
 
 
+@pytest.mark.usefixtures("warm")
 def test_the_real_submission_is_told_what_it_loses(bundle: Bundle, shared: Path) -> None:
     """By the course's marking 1 of 1 in 1.1.g and 1 of 3 in 1.5.b, of what is checked here. No training is run."""
     path = shared / "seed" / "assignment-1-submission.ipynb"

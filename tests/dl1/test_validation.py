@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
-from grader.assignment.assignment import Assignment, load_assignment
+from grader.assignment.assignment import Assignment
 from grader.execution.reference import Reference
 from grader.rubric.checks import load_checks
 from grader.validation.cases import Case, load_cases
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def dl1() -> Assignment:
-    return load_assignment(ROOT / "rubrics" / "dl1")
 
 
 @pytest.fixture(scope="module")
