@@ -315,10 +315,11 @@ def _up_to(count: int, total: int, probability: float) -> float:
 
 
 def _least_count(tail: float, total: int, probability: float) -> int:
-    """The smallest count at which the binomial distribution function reaches `tail`."""
-    if _up_to(0, total, probability) >= tail:
+    """The smallest count at which the binomial distribution function reaches `tail`, but for rounding."""
+    reached = tail * (1 - 1e-12)
+    if _up_to(0, total, probability) >= reached:
         return 0
-    return _smallest(lambda count: count >= total or _up_to(count, total, probability) >= tail, 1)
+    return _smallest(lambda count: count >= total or _up_to(count, total, probability) >= reached, 1)
 
 
 @functools.cache

@@ -68,7 +68,8 @@ class Run:
     def workers(self) -> list[psutil.Process]:
         try:
             children = psutil.Process(self.process.pid).children()
-            return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+            servers = [child for child in children if "multiprocessing.forkserver" in " ".join(child.cmdline())]
+            return [worker for server in servers for worker in server.children()]
         except psutil.NoSuchProcess:
             return []
 
