@@ -67,8 +67,9 @@ def grade(
     with explained(output, kept):
         from grader.assignment.assignment import load_assignment
         from grader.grading.batch.cluster import cluster_pool
-        from grader.grading.batch.pools import getting_ready, local_pool
+        from grader.grading.batch.pools import local_pool
         from grader.grading.batch.run import grade_all
+        from grader.grading.shared import getting_ready
 
         mode = parse_mode(sandbox)
         assignment = load_assignment(rubric)

@@ -32,16 +32,17 @@ def release(
         from grader.grading.batch.seeds import new_seed
         from grader.report.store import require_writable
         from grader.students.bundle.release import release as make_release
-        from grader.validation.validate import validate
+        from grader.validation.validate import validate, workers_for
 
         assignment = load_assignment(rubric)
         require_writable(output)
         seed = new_seed() if seed is None else seed
-        validation = validate(assignment, seed, jobs=jobs, progress=typer.echo)
-        if not validation.is_clean:
-            print_validation(validation)
-            typer.echo("Nothing is released: correct the rubric first.")
-            raise typer.Exit(1)
-        released = make_release(assignment, output, seed, typer.echo)
+        with workers_for(assignment, jobs, typer.echo) as ready:
+            validation = validate(assignment, seed, progress=typer.echo, ready=ready)
+            if not validation.is_clean:
+                print_validation(validation)
+                typer.echo("Nothing is released: correct the rubric first.")
+                raise typer.Exit(1)
+            released = make_release(assignment, output, seed, typer.echo, ready)
     typer.echo(f"Notebook: {shown(released.notebook)}")
     typer.echo(f"Checks:   {shown(released.bundle)} ({released.public} public, {released.hidden} hidden)")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -14,13 +15,15 @@ from nbformat.v4 import new_notebook
 from grader.assignment.assignment import Assignment, Limits
 from grader.execution.borrowed import BorrowedSandbox
 from grader.execution.checkpoints import Checkpoints, Replacement
-from grader.execution.forkserver import ForkServer
+from grader.execution.forkserver import BorrowedForkServer, ForkServer
 from grader.execution.probe import Probe
 from grader.execution.remembered import Memory
 from grader.execution.runfolder import SandboxError
 from grader.execution.runner import Execution
+from grader.execution.sandbox import SandboxMode
 from grader.grading.expected import LiveReference, RunReference
-from grader.grading.workers import ask
+from grader.grading.workers import ask, is_served, prepare
+from grader.rubric.checks import imported_by
 
 ASKED = ("poll", "signal", "end_of")
 """What workers may ask of the sandbox: what concerns a probe of their own."""
@@ -39,7 +42,41 @@ class Lent(msgspec.Struct, frozen=True):
     """Whether it has run to its end."""
 
 
-class SharedReference:
+@contextlib.contextmanager
+def getting_ready(
+    assignment: Assignment, sandbox: SandboxMode = "require", modules: Sequence[str] = ("grader.grading.batch.tasks",)
+) -> Iterator[ForkServer | None]:
+    """Have imported what workers and sandboxes need while it is still looked what there is to do.
+
+    modules: what the workers themselves are made of.
+    """
+    prepare([*modules, *imported_by(assignment.folder)])
+    if sandbox != "require":
+        yield None
+        return
+    server = ForkServer(assignment.preload, assignment.limits)
+    try:
+        server.begin()
+        yield server
+    finally:
+        server.stop()
+
+
+class LendsServer:
+    """What workers can ask for that share nothing but a fork server: see `Serves`."""
+
+    def __init__(self, server: ForkServer) -> None:
+        self.server = server
+
+    def answer(self, worker: int, *request: Any) -> Any:
+        if request == ("fork server",):
+            return self.server.lend()
+        raise ValueError(f"nothing is known of {request[:1]}")
+
+    def forget(self, worker: int) -> None: ...
+
+
+class SharedReference(LendsServer):
     """Runs the reference in a thread of this process, and answers the workers: see `Serves`.
 
     They ask what it has reached, while it runs on: whoever asks for more waits until it is reached.
@@ -53,10 +90,10 @@ class SharedReference:
         tell: Callable[[str], None] = lambda doing: None,
     ) -> None:
         """`server`: for the sandbox of the reference, and those of the workers. It has begun."""
+        super().__init__(server)
         self.assignment = assignment
         self.seed = seed
         self.tell = tell
-        self.server = server
         self.lock = threading.Lock()
         self.reached = threading.Condition(self.lock)
         self.reference: LiveReference | None = None
@@ -121,8 +158,6 @@ class SharedReference:
     def answer(self, worker: int, *request: Any) -> Any:
         """Raises SandboxError, RubricError."""
         match request:
-            case ("fork server",):
-                return self.server.lend()
             case ("borrow", str(question)):
                 return self._borrow(question)
             case ("borrow again",):
@@ -143,7 +178,7 @@ class SharedReference:
                 with self.lock:
                     return self._sandbox().path(name)
             case _:
-                raise ValueError(f"nothing is known of {request[:1]}")
+                return super().answer(worker, *request)
         return None
 
     def forget(self, worker: int) -> None:
@@ -217,6 +252,11 @@ class _Reached(Checkpoints):
             lent: Lent = self.ask_keeper("borrow", question)
             self.execution, self.whole = lent.execution, lent.whole
         return super().probe(question, seed, replacement)
+
+
+def borrowed_server(assignment: Assignment) -> BorrowedForkServer | None:
+    """The fork server that those lend who started this worker; None where they lend none."""
+    return BorrowedForkServer(assignment.preload, ask) if is_served() else None
 
 
 class BorrowedReference(RunReference):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import nbformat
 from nbformat import NotebookNode
@@ -14,11 +16,13 @@ from nbformat import NotebookNode
 import grader
 from grader.assignment.assignment import Assignment, RubricError, load_assignment
 from grader.assignment.solution import SolutionError, student_version
+from grader.execution.forkserver import ForkServer
 from grader.execution.reference import Reference
 from grader.execution.waiting import RUNNING_REFERENCE, Waiting
 from grader.faults import shown
+from grader.grading.shared import borrowed_server, getting_ready
 from grader.grading.submission import Grader
-from grader.grading.workers import at, cores, tell
+from grader.grading.workers import Workers, at, cores, tell
 from grader.results.results import SubmissionResult
 from grader.rubric.checks import load_checks
 from grader.rubric.overtime import uninterrupted
@@ -36,6 +40,27 @@ Progress = Callable[[str], None]
 Repeats = Callable[..., tuple[range, list[Repeated]]]
 
 
+class Ready(NamedTuple):
+    """Workers in which answers are tried."""
+
+    workers: Workers
+    width: int
+    server: ForkServer | None
+    waiting: Waiting
+
+
+@contextlib.contextmanager
+def workers_for(assignment: Assignment, jobs: int = 0, progress: Progress = lambda line: None) -> Iterator[Ready]:
+    """`jobs` workers (0: one a core), for all that is to be tried of one rubric."""
+    jobs = jobs or cores()
+    with (
+        Waiting(progress) as waiting,
+        getting_ready(assignment, modules=["grader.validation.workers"]) as server,
+        pool(assignment.folder, jobs, server, waiting.tell) as workers,
+    ):
+        yield Ready(workers, jobs, server, waiting)
+
+
 def validate(
     assignment: Assignment,
     seed: int,
@@ -44,8 +69,9 @@ def validate(
     repeat: int = 0,
     jobs: int = 0,
     progress: Progress = lambda line: None,
+    ready: Ready | None = None,
 ) -> Validation:
-    """Try all cases of `questions` (all, where none is given) with `jobs` workers (one a core).
+    """Try all cases of `questions` (all, where none is given) with `jobs` workers (one a core), or with those `ready`.
 
     With `repeat`, right answers are checked that many times more. Raises RubricError, SandboxError.
     """
@@ -65,26 +91,25 @@ def validate(
         questions=chosen,
         checks=[check.name for check in checks],
     )
-    jobs = jobs or cores()
     broken: dict[str, str] = {}
     why = uninterrupted(assignment)
 
-    def heard(worker: int, doing: str) -> None:
-        if doing and not doing.startswith(RUNNING_REFERENCE):
-            progress(doing)
-        waiting.tell(jobs + worker, doing if doing.startswith(RUNNING_REFERENCE) else "")
+    with contextlib.ExitStack() as stack:
+        ready = ready or stack.enter_context(workers_for(assignment, jobs, progress))
+        workers, width = ready.workers, ready.width
 
-    with (
-        Waiting(progress) as waiting,
-        pool(assignment.folder, jobs, waiting.tell) as workers,
-        pool(assignment.folder, 0 if questions else 1, heard) as other,
-    ):
+        def heard(worker: int, doing: str) -> None:
+            if doing and not doing.startswith(RUNNING_REFERENCE):
+                progress(doing)
+            ready.waiting.tell(width + worker, doing if doing.startswith(RUNNING_REFERENCE) else "")
+
+        other = stack.enter_context(pool(assignment.folder, 0 if questions else 1, ready.server, heard))
         if not questions:
             wholes = partial(_grade_wholes, assignment.folder, nbformat.writes(stripped), seed)
             graded = ThreadPoolExecutor(1).submit(lambda: next(outcomes(other, 1, [wholes], broken, why)))
         trials: dict[Case, Trial] = {}
-        tries = [partial(try_cases, part, seed) for part in _parts(assignment, cases)]
-        for part, tried in outcomes(workers, jobs, tries, broken, why):
+        tries = [partial(try_cases, part, seed) for part in parts_of(assignment, cases)]
+        for part, tried in outcomes(workers, width, tries, broken, why):
             trials.update(zip(part, tried, strict=True))
             progress(f"tried {len(trials)} of {len(cases)}")
         if not questions:
@@ -92,7 +117,7 @@ def validate(
         validation.trials = [trials[case] for case in cases]
         validation.unproven = unproven(checks, validation.trials)
         right = [case for case in cases if case.kind in ("reference", "variant")]
-        repeats = partial(outcomes, workers, jobs, broken=broken, why=why)
+        repeats = partial(outcomes, workers, width, broken=broken, why=why)
         validation.repeated = _repeat(repeats, right, repeat, seed, progress)
     validation.seconds = time.monotonic() - start
     return validation
@@ -134,7 +159,7 @@ def _chosen(assignment: Assignment, questions: Sequence[str]) -> list[str]:
     return [id for id in known if id in questions or not questions]
 
 
-def _parts(assignment: Assignment, cases: Sequence[Case]) -> list[list[Case]]:
+def parts_of(assignment: Assignment, cases: Sequence[Case]) -> list[list[Case]]:
     """The cases in parts for the workers, those that take longest first."""
     parts: list[list[Case]] = []
     for question in assignment.questions:
@@ -166,9 +191,11 @@ def _student_version(reference: Reference) -> NotebookNode:
 def _grade_wholes(rubric: Path, stripped: str, seed: int, *, broken: Mapping[str, str]) -> list[Whole]:
     """The reference and its student version, graded as any submission is: in a worker, which a check may end."""
     assignment = load_assignment(rubric)
-    with Grader(
-        assignment, seed, lambda doing: tell(doing if doing.startswith(RUNNING_REFERENCE) else ""), announce=at
-    ) as worker:
+
+    def doing(what: str) -> None:
+        tell(what if what.startswith(RUNNING_REFERENCE) else "")
+
+    with Grader(assignment, seed, doing, announce=at, server=borrowed_server(assignment)) as worker:
         worker.overtime.broken.update(broken)
         tell("grading the reference")
         reference = worker.grade(assignment.reference, "reference").result

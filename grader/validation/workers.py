@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from grader.assignment.assignment import Assignment, load_assignment
+from grader.execution.forkserver import ForkServer
 from grader.execution.owntime import let_process_end
 from grader.execution.runfolder import SandboxError
 from grader.execution.seeds import seed_of
+from grader.grading.shared import LendsServer, borrowed_server
 from grader.grading.workers import Tell, WorkerDied, Workers, at, is_worker, tell
 from grader.results.results import CheckResult
 from grader.rubric.checks import load_checks
@@ -32,12 +34,13 @@ TRIES = 2
 
 
 @contextlib.contextmanager
-def pool(rubric: Path, jobs: int, heard: Tell | None = None) -> Iterator[Workers]:
+def pool(rubric: Path, jobs: int, server: ForkServer | None, heard: Tell | None = None) -> Iterator[Workers]:
     """Worker processes for one rubric; a bench is made where it is first needed.
 
-    `heard`: called from other threads with what a worker does. On an error what they do is broken off.
+    server: for their sandboxes. heard: called from other threads with what a worker does. On an error, what they do
+    is broken off.
     """
-    workers = Workers(jobs, partial(_start, rubric), heard)
+    workers = Workers(jobs, partial(_start, rubric), heard, None if server is None else LendsServer(server))
     try:
         yield workers
     finally:
@@ -51,15 +54,22 @@ class _Worker:
     bench: Bench | None = None
     overtime: Overtime
 
-    def with_bench(self, seed: int, use: Callable[[Bench, Checker], None]) -> None:
-        """`use` a bench whose notebook was run with `seed`. SandboxError: the next time it will be a new bench."""
+    def with_bench(
+        self, seed: int, use: Callable[[Bench, Checker], None], checks: tuple[Assignment, Overtime] | None = None
+    ) -> None:
+        """`use` a bench whose notebook was run with `seed`. SandboxError: the next time it will be a new bench.
+
+        `checks`: where they are not to be those of the rubric as a whole.
+        """
         try:
             if self.bench is None:
-                self.bench = Bench(self.assignment, load_checks(self.assignment), tell)
+                server = borrowed_server(self.assignment)
+                self.bench = Bench(self.assignment, load_checks(self.assignment), tell, server)
                 Finalize(self.bench, self.bench.stop, exitpriority=1)
             bench = self.bench
             bench.prepare(seed)
-            with_checks(self.assignment, lambda checker: use(bench, checker), self.overtime)
+            assignment, overtime = checks or (self.assignment, self.overtime)
+            with_checks(assignment, lambda checker: use(bench, checker), overtime)
         except BaseException:
             self.drop_bench()
             raise
@@ -106,6 +116,11 @@ def outcomes(
                 # One that had begun before it was known may find the same again, but only once.
                 broken[died.overtime] = why
                 todo.appendleft(call)
+
+
+def on_bench(seed: int, use: Callable[[Bench, Checker], None], checks: tuple[Assignment, Overtime]) -> None:
+    """In a worker: `use` its bench, and other checks than the rubric's. Raises SandboxError."""
+    _worker.with_bench(seed, use, checks)
 
 
 def try_cases(cases: Sequence[Case], seed: int, *, broken: Mapping[str, str]) -> tuple[Sequence[Case], list[Trial]]:

@@ -12,30 +12,14 @@ from grader.execution.sandbox import SandboxMode
 from grader.grading.batch.fingerprint import Fingerprints
 from grader.grading.batch.run import Pool, PoolMaker
 from grader.grading.batch.tasks import LocalRubric, start
-from grader.grading.shared import SharedReference
-from grader.grading.workers import Tell, Workers, cores, prepare
-from grader.rubric.checks import imported_by
+from grader.grading.shared import SharedReference, getting_ready
+from grader.grading.workers import Tell, Workers, cores
 
 REFERENCE = -1
 """Who tells that the reference is run."""
 
 
 def _nobody(doing: str) -> None: ...
-
-
-@contextlib.contextmanager
-def getting_ready(assignment: Assignment, sandbox: SandboxMode) -> Iterator[ForkServer | None]:
-    """Have imported what workers and sandboxes need while it is still looked what there is to do."""
-    prepare(["grader.grading.batch.tasks", *imported_by(assignment.folder)])
-    if sandbox != "require":
-        yield None
-        return
-    server = ForkServer(assignment.preload, assignment.limits)
-    try:
-        server.begin()
-        yield server
-    finally:
-        server.stop()
 
 
 def local_pool(jobs: int = 0, tell: Tell | None = None, server: ForkServer | None = None) -> PoolMaker:

@@ -22,15 +22,14 @@ import msgspec
 import nbformat
 
 from grader.assignment.assignment import Assignment, load_assignment
-from grader.execution.forkserver import BorrowedForkServer
 from grader.execution.owntime import let_process_end
 from grader.execution.sandbox import SandboxMode
 from grader.execution.waiting import RUNNING_REFERENCE
 from grader.faults import Faults, shown
 from grader.grading.batch.fingerprint import Fingerprints, environment, rubric_files
-from grader.grading.shared import BorrowedReference
+from grader.grading.shared import BorrowedReference, borrowed_server
 from grader.grading.submission import Grader
-from grader.grading.workers import ask, at, is_served, is_worker, tell
+from grader.grading.workers import at, is_served, is_worker, tell
 from grader.report.render import render_submission
 from grader.results.journal import merged
 from grader.results.results import Change, SubmissionResult
@@ -142,7 +141,7 @@ class _Worker:
                 let_process_end()
             assignment = rubric.load()
             expected = BorrowedReference(assignment) if is_served() else None
-            server = BorrowedForkServer(assignment.preload, ask) if is_served() else None
+            server = borrowed_server(assignment)
             grader = Grader(assignment, seed, self.say, mode=sandbox, announce=at, expected=expected, server=server)
             Finalize(grader, grader.__exit__, args=(None, None, None), exitpriority=1)
             grader.__enter__()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,25 +18,24 @@ from grader.execution.remembered import Memory
 from grader.execution.seeds import OpenSeed
 from grader.execution.waiting import Waiting
 from grader.faults import shown
-from grader.results.results import CheckResult, write_atomically
+from grader.results.results import write_atomically
 from grader.rubric.checks import load_checks
 from grader.rubric.overtime import Overtime
 from grader.rubric.reference import reference_answers
 from grader.rubric.session import Checker, with_checks
-from grader.students.bundle.bundle import SUFFIX, Bundle, Contents, Hidden, encode, open_bundle
+from grader.students.bundle.bundle import SUFFIX, Contents, Hidden, encode
 from grader.students.bundle.leaks import leaks, secret_lines
 from grader.students.bundle.notebook import released_notebook, without_cut_cells
+from grader.students.bundle.proving import Compared, prove
 from grader.students.bundle.pruning import public_sources
 from grader.students.bundle.record import Record
 from grader.students.bundle.recording import DIFFERS, Recording
-from grader.students.bundle.replay import Replay
 from grader.students.bundle.stubs import stubs_of
 from grader.validation.bench import Answer, Bench
-from grader.validation.cases import Case, load_cases
+from grader.validation.cases import Case
+from grader.validation.validate import Ready
 
 Progress = Callable[[str], None]
-Drawn = Callable[[str, int, Callable[[], list[Any]]], list[Any]]
-"""See `Notebooks.drawn`."""
 
 NOT_REPEATED = (
     "it asks for something else each time: random inputs of a public check come from the fixtures `examples`, `rng` "
@@ -54,11 +52,18 @@ class Released(msgspec.Struct, frozen=True):
     hidden: int
 
 
-def release(assignment: Assignment, folder: Path, seed: int, progress: Progress = lambda line: None) -> Released:
+def release(
+    assignment: Assignment,
+    folder: Path,
+    seed: int,
+    progress: Progress = lambda line: None,
+    ready: Ready | None = None,
+) -> Released:
     """Write the student notebook and the bundle to `folder`. RubricError names all that is in the way.
 
     That the rubric itself is sound is for `grader validate` to say. Here it is proved that the released checks say
-    of every right answer and every mutant what those of the rubric say.
+    of every right answer and every mutant what those of the rubric say: by the workers that are `ready`, where there
+    are any.
     """
     checks = load_checks(assignment)
     public = [check for check in checks if check.public]
@@ -67,7 +72,7 @@ def release(assignment: Assignment, folder: Path, seed: int, progress: Progress 
             [f"{shown(assignment.folder)}: no check is public; one is with @pytest.mark.question(..., public=True)"]
         )
     waiting = Waiting(progress)
-    bench = Bench(assignment, checks, lambda doing: waiting.tell(0, doing))
+    bench = Bench(assignment, checks, lambda doing: waiting.tell(0, doing), ready and ready.server)
     notebook = _notebook(assignment, bench)
     secrets = secret_lines(bench.reference.notebook, notebook)
     sources = public_sources(assignment.folder, checks)
@@ -94,11 +99,7 @@ def release(assignment: Assignment, folder: Path, seed: int, progress: Progress 
         record = record_checks(assignment, bench, public, seed)
         _require_no_leak(secrets, contents, sources, record, notebook)
         content = encode(contents, sources, record)
-        with tempfile.TemporaryDirectory() as temporary:
-            path = Path(temporary, assignment.name + SUFFIX)
-            path.write_bytes(content)
-            with open_bundle(path) as bundle:
-                _prove(assignment, bench, bundle, seed, progress)
+        prove(assignment, bench, content, seed, progress, ready)
     finally:
         bench.stop()
     released = Released(
@@ -144,18 +145,6 @@ def _require_no_leak(
 
 
 # Recording
-
-
-class Compared:
-    """An answer as the notebook of the checks, with what takes the place of the reference, and of drawing examples."""
-
-    def __init__(self, answer: Answer, reference: Callable[[str, int], Namespace], drawn: Drawn) -> None:
-        self.student = answer.student
-        self.carried_names = answer.carried_names
-        self.is_missing = answer.is_missing
-        self.name_cell = answer.name_cell
-        self.reference = reference
-        self.drawn = drawn
 
 
 def _overheard(answer: Answer, recording: Recording) -> Compared:
@@ -205,53 +194,3 @@ def record_checks(assignment: Assignment, bench: Bench, public: Sequence[Check],
 
 def _parts(one: Record, other: Record) -> list[tuple[Mapping[Any, bytes], Mapping[Any, bytes]]]:
     return [(one.answers, other.answers), (one.draws, other.draws)]
-
-
-# Proving
-
-
-def _prove(assignment: Assignment, bench: Bench, bundle: Bundle, seed: int, progress: Progress) -> None:
-    """Try all that the rubric is validated with: the bundle must say the same as the rubric. Raises RubricError.
-
-    Where it comes to a verdict, the rubric comes to the same: it is the same code, and heard the same answers.
-    """
-    asked = {check.question for check in bundle.checks}
-    answers = {q.id: bench.reference.sources(q.id) for q in assignment.questions if q.kind == "code"}
-    cases = [case for case in load_cases(assignment, bench.checks, answers) if case.question in asked]
-    progress(f"trying the released checks on {len(cases)} answers")
-    replay = Replay(bundle.record)
-
-    def try_all(checker: Checker) -> None:
-        for case in cases:
-            answer = Compared(bench.run(case, seed), replay.namespace, replay.drawn)
-            for check in bundle.checks:
-                if check.question == case.question:
-                    result = checker.result(check, answer, seed)
-                    if result.status == "review":
-                        undecided.append((case, check, result))
-            bench.clear()
-
-    undecided: list[tuple[Case, Check, CheckResult]] = []
-    with_checks(bundle.assignment, try_all, Overtime(bundle.assignment))
-    faults: dict[str, str] = {}
-
-    def compare(checker: Checker) -> None:
-        for case, check, released in undecided:
-            if check.name in faults:
-                continue
-            result = checker.result(check, bench.run(case, seed), seed)
-            if (result.status, result.message) != (released.status, released.message):
-                faults[check.name] = (
-                    f"{shown(assignment.folder / check.name)}: cannot be public: for the answer {case.name!r} the "
-                    f"rubric says {_said(result)}, but the released check says {_said(released)}; a public check must "
-                    "ask the reference the same, whatever the student answers"
-                )
-            bench.clear()
-
-    with_checks(assignment, compare, Overtime(assignment))
-    if faults:
-        raise RubricError(list(faults.values()))
-
-
-def _said(result: CheckResult) -> str:
-    return f"{result.status} ({result.for_staff})" if result.for_staff else result.status

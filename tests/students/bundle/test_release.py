@@ -15,6 +15,7 @@ from releases import FIRST, public_mini
 from grader.assignment.assignment import RubricError, load_assignment
 from grader.students.bundle.bundle import open_bundle
 from grader.students.bundle.release import Released, release
+from grader.validation.validate import workers_for
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +184,19 @@ def test_asking_what_depends_on_the_answer_is_refused(copy: Path, tmp_path: Path
     (fault,) = refused(copy, tmp_path)
     assert "cannot be public: for the answer" in fault
     assert "a public check must ask the reference the same, whatever the student answers" in fault
+    assignment = load_assignment(copy)
+    with workers_for(assignment, 2) as ready, pytest.raises(RubricError) as found:
+        release(assignment, tmp_path / "out", 5, ready=ready)
+    assert [each.replace(str(copy), "RUBRIC") for each in found.value.faults] == [fault]
+
+
+def test_workers_prove_the_same_release(released: Released, rubric: Path, tmp_path: Path) -> None:
+    assignment = load_assignment(rubric)
+    lines: list[str] = []
+    with workers_for(assignment, 2) as ready:
+        again = release(assignment, tmp_path, 5, lines.append, ready)
+    assert again.bundle.read_bytes() == released.bundle.read_bytes()
+    assert lines[-1].startswith("trying the released checks on ")
 
 
 def test_a_line_of_a_solution_is_not_released(copy: Path, tmp_path: Path) -> None:
