@@ -14,7 +14,7 @@ from grader.execution.namespace import Namespace
 from grader.execution.probe import StudentError
 from grader.execution.reference import Reference
 from grader.execution.remembered import Memory
-from grader.execution.sandbox import Sandbox
+from grader.execution.sandbox import Sandbox, Server
 from grader.results.results import CheckResult
 from grader.rubric.reference import reference_namespace
 from grader.rubric.session import Checker
@@ -28,15 +28,20 @@ class Bench:
     """A sandbox in which any answer to any question can be tried, from the reference's state before it."""
 
     def __init__(
-        self, assignment: Assignment, checks: Sequence[Check], tell: Callable[[str], None] = lambda doing: None
+        self,
+        assignment: Assignment,
+        checks: Sequence[Check],
+        tell: Callable[[str], None] = lambda doing: None,
+        server: Server | None = None,
     ) -> None:
+        """server: see `Sandbox`."""
         self.assignment = assignment
         self.tell = tell
         self.checks = checks
         self.reference = Reference(assignment)
         limits = assignment.limits
         self.limits = msgspec.structs.replace(limits, rerun_cpu_seconds=min(limits.rerun_cpu_seconds, CPU_SECONDS))
-        self.sandbox = Sandbox(assignment.preload, limits)
+        self.sandbox = Sandbox(assignment.preload, limits, server=server)
         self.memory = Memory()
         self.seed: int | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -14,17 +15,18 @@ from nbformat import NotebookNode
 import grader
 from grader.assignment.assignment import Assignment, RubricError, load_assignment
 from grader.assignment.solution import SolutionError, student_version
+from grader.execution.forkserver import ForkServer
 from grader.execution.reference import Reference
 from grader.execution.waiting import RUNNING_REFERENCE, Waiting
 from grader.faults import shown
 from grader.grading.submission import Grader
-from grader.grading.workers import at, cores, tell
+from grader.grading.workers import at, cores, prepare, tell
 from grader.results.results import SubmissionResult
-from grader.rubric.checks import load_checks
+from grader.rubric.checks import imported_by, load_checks
 from grader.rubric.overtime import uninterrupted
 from grader.validation.cases import Case, load_cases
 from grader.validation.matrix import Repeated, Said, Trial, Validation, Whole, total_of, unproven
-from grader.validation.workers import outcomes, pool, repeat_cases, try_cases
+from grader.validation.workers import fork_server, outcomes, pool, repeat_cases, try_cases
 
 AT_ONCE = 12
 """Cases that a worker tries in one go; of those that train a network, a few."""
@@ -44,12 +46,15 @@ def validate(
     repeat: int = 0,
     jobs: int = 0,
     progress: Progress = lambda line: None,
+    server: ForkServer | None = None,
 ) -> Validation:
     """Try all cases of `questions` (all, where none is given) with `jobs` workers (one a core).
 
-    With `repeat`, right answers are checked that many times more. Raises RubricError, SandboxError.
+    With `repeat`, right answers are checked that many times more. server: one of the rubric's `preload` that has begun
+    to start, and is left to who has begun it. Raises RubricError, SandboxError.
     """
     start = time.monotonic()
+    prepare(["grader.validation.validate", *imported_by(assignment.folder)])
     checks = load_checks(assignment)
     reference = Reference(assignment)
     chosen = _chosen(assignment, questions)
@@ -75,9 +80,10 @@ def validate(
         waiting.tell(jobs + worker, doing if doing.startswith(RUNNING_REFERENCE) else "")
 
     with (
+        nullcontext(server) if server is not None else _server_of(assignment) as forks,
         Waiting(progress) as waiting,
-        pool(assignment.folder, jobs, waiting.tell) as workers,
-        pool(assignment.folder, 0 if questions else 1, heard) as other,
+        pool(assignment.folder, jobs, forks, waiting.tell) as workers,
+        pool(assignment.folder, 0 if questions else 1, forks, heard) as other,
     ):
         if not questions:
             wholes = partial(_grade_wholes, assignment.folder, nbformat.writes(stripped), seed)
@@ -96,6 +102,16 @@ def validate(
         validation.repeated = _repeat(repeats, right, repeat, seed, progress)
     validation.seconds = time.monotonic() - start
     return validation
+
+
+@contextmanager
+def _server_of(assignment: Assignment) -> Iterator[ForkServer]:
+    server = ForkServer(assignment.preload, assignment.limits)
+    try:
+        server.begin()
+        yield server
+    finally:
+        server.stop()
 
 
 def _repeat(
@@ -167,7 +183,11 @@ def _grade_wholes(rubric: Path, stripped: str, seed: int, *, broken: Mapping[str
     """The reference and its student version, graded as any submission is: in a worker, which a check may end."""
     assignment = load_assignment(rubric)
     with Grader(
-        assignment, seed, lambda doing: tell(doing if doing.startswith(RUNNING_REFERENCE) else ""), announce=at
+        assignment,
+        seed,
+        lambda doing: tell(doing if doing.startswith(RUNNING_REFERENCE) else ""),
+        server=fork_server(),
+        announce=at,
     ) as worker:
         worker.overtime.broken.update(broken)
         tell("grading the reference")

@@ -11,13 +11,15 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from functools import partial
 from multiprocessing.util import Finalize
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from grader.assignment.assignment import Assignment, load_assignment
+from grader.execution.forkserver import BorrowedForkServer, ForkServer, Lent
 from grader.execution.owntime import let_process_end
 from grader.execution.runfolder import SandboxError
+from grader.execution.sandbox import Server
 from grader.execution.seeds import seed_of
-from grader.grading.workers import Tell, WorkerDied, Workers, at, is_worker, tell
+from grader.grading.workers import Tell, WorkerDied, Workers, ask, at, is_served, is_worker, tell
 from grader.results.results import CheckResult
 from grader.rubric.checks import load_checks
 from grader.rubric.overtime import Overtime
@@ -31,13 +33,27 @@ TRIES = 2
 """A sandbox that breaks is the harness's problem: the case is tried again in a new one."""
 
 
+class _Forks:
+    """Tells workers of the fork server of their sandboxes."""
+
+    def __init__(self, server: ForkServer) -> None:
+        self.server = server
+
+    def answer(self, worker: int, *request: Any) -> Lent | None:
+        if request != ("fork server",):
+            raise ValueError(f"nothing is known of {request[:1]}")
+        return self.server.lend()
+
+    def forget(self, worker: int) -> None: ...
+
+
 @contextlib.contextmanager
-def pool(rubric: Path, jobs: int, heard: Tell | None = None) -> Iterator[Workers]:
-    """Worker processes for one rubric; a bench is made where it is first needed.
+def pool(rubric: Path, jobs: int, server: ForkServer, heard: Tell | None = None) -> Iterator[Workers]:
+    """Worker processes for one rubric; a bench is made where it is first needed, in a sandbox of the server's.
 
     `heard`: called from other threads with what a worker does. On an error what they do is broken off.
     """
-    workers = Workers(jobs, partial(_start, rubric), heard)
+    workers = Workers(jobs, partial(_start, rubric), heard, _Forks(server))
     try:
         yield workers
     finally:
@@ -48,6 +64,7 @@ class _Worker:
     """What one process has: made by `_start`."""
 
     assignment: Assignment
+    server: Server | None = None
     bench: Bench | None = None
     overtime: Overtime
 
@@ -55,7 +72,7 @@ class _Worker:
         """`use` a bench whose notebook was run with `seed`. SandboxError: the next time it will be a new bench."""
         try:
             if self.bench is None:
-                self.bench = Bench(self.assignment, load_checks(self.assignment), tell)
+                self.bench = Bench(self.assignment, load_checks(self.assignment), tell, self.server)
                 Finalize(self.bench, self.bench.stop, exitpriority=1)
             bench = self.bench
             bench.prepare(seed)
@@ -77,9 +94,15 @@ def _start(rubric: Path) -> None:
     # What libraries log is not for those who validate.
     logging.getLogger().addHandler(logging.NullHandler())
     _worker.assignment = load_assignment(rubric)
+    _worker.server = BorrowedForkServer(_worker.assignment.preload, ask) if is_served() else None
     _worker.overtime = Overtime(_worker.assignment, at)
     if is_worker():
         let_process_end()
+
+
+def fork_server() -> Server | None:
+    """That of this worker's sandboxes."""
+    return _worker.server
 
 
 def outcomes(
