@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from grader.light import leave_out_unused
 
 if TYPE_CHECKING:
     from grader.assignment.assignment import Assignment
+    from grader.execution.forkserver import ForkServer
     from grader.grading.submission import Grader
     from grader.students.bundle.release import Released
 
@@ -73,14 +74,45 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def mini() -> Iterator[Grader]:
-    """A running worker for the mini assignment. A test that breaks its sandboxes leaves it to mend itself."""
-    from notebooks import MINI
+def server_of() -> Iterator[Callable[[Sequence[str]], ForkServer]]:
+    """The fork server for what is preloaded: one for all tests whose sandboxes import the same."""
+    from grader.assignment.assignment import Limits
+    from grader.execution.forkserver import ForkServer
 
+    servers: dict[tuple[str, ...], ForkServer] = {}
+
+    def server_of(preload: Sequence[str]) -> ForkServer:
+        key = tuple(preload)
+        if key not in servers:
+            # Of the limits, each sandbox is told its own.
+            servers[key] = ForkServer(preload, Limits())
+            servers[key].begin()
+        return servers[key]
+
+    yield server_of
+    for server in servers.values():
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def worker_of(server_of: Callable[[Sequence[str]], ForkServer]) -> Callable[[Path, int], Grader]:
+    """A worker for a rubric, which starts as those of a class do: its sandboxes are forked."""
     from grader.assignment.assignment import load_assignment
     from grader.grading.submission import Grader
 
-    with Grader(load_assignment(MINI), seed=1) as worker:
+    def worker_of(rubric: Path, seed: int) -> Grader:
+        assignment = load_assignment(rubric)
+        return Grader(assignment, seed, server=server_of(assignment.preload))
+
+    return worker_of
+
+
+@pytest.fixture(scope="session")
+def mini(worker_of: Callable[[Path, int], Grader]) -> Iterator[Grader]:
+    """A running worker for the mini assignment. A test that breaks its sandboxes leaves it to mend itself."""
+    from notebooks import MINI
+
+    with worker_of(MINI, 1) as worker:
         yield worker
 
 

@@ -50,15 +50,19 @@ class Ready(NamedTuple):
 
 
 @contextlib.contextmanager
-def workers_for(assignment: Assignment, jobs: int = 0, progress: Progress = lambda line: None) -> Iterator[Ready]:
-    """`jobs` workers (0: one a core), for all that is to be tried of one rubric."""
+def workers_for(
+    assignment: Assignment,
+    jobs: int = 0,
+    progress: Progress = lambda line: None,
+    server: ForkServer | None = None,
+) -> Iterator[Ready]:
+    """`jobs` workers (0: one a core), for all that is to be tried of one rubric. `server`: one that has begun."""
     jobs = jobs or cores()
-    with (
-        Waiting(progress) as waiting,
-        getting_ready(assignment, modules=["grader.validation.workers"]) as server,
-        pool(assignment.folder, jobs, server, waiting.tell) as workers,
-    ):
-        yield Ready(workers, jobs, server, waiting)
+    with contextlib.ExitStack() as stack:
+        waiting = stack.enter_context(Waiting(progress))
+        if server is None:
+            server = stack.enter_context(getting_ready(assignment, modules=["grader.validation.validate"]))
+        yield Ready(stack.enter_context(pool(assignment.folder, jobs, server, waiting.tell)), jobs, server, waiting)
 
 
 def validate(

@@ -10,6 +10,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -211,7 +212,7 @@ def test_services_of_the_machine_are_out_of_reach(inside: Callable[..., Any], sa
     assert isinstance(sandbox.walls, Floor)
     if sandbox.walls.user:
         pytest.skip("as another user, the modes of their sockets protect them")
-    path = f"/tmp/grader-test-{os.getpid()}"
+    path = f"{tempfile.gettempdir()}/grader-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as abstract:
         server.bind(path)
         abstract.bind(f"\0{path}")

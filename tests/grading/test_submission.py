@@ -27,6 +27,7 @@ from grader.grading.submission import Graded, Grader
 from grader.results.results import SubmissionResult
 
 Grade = Callable[..., SubmissionResult]
+WorkerOf = Callable[[Path, int], Grader]
 
 TRIPLE = "def double(x):\n    return 3 * x"
 RAISES = "def double(x):\n    raise ValueError('not today')"
@@ -221,7 +222,7 @@ def test_a_checkpoint_that_ends_while_it_answers_harms_no_other(asked: Asked, gr
     assert [check.status for check in result.question("1.1.a").checks] == ["failed"]
 
 
-def test_a_class_gets_the_same_as_each_alone(rubric: Path, tmp_path: Path) -> None:
+def test_a_class_gets_the_same_as_each_alone(worker_of: WorkerOf, rubric: Path, tmp_path: Path) -> None:
     notebooks = {
         "wrong": mini_notebook(double=TRIPLE),
         "right": mini_notebook(),
@@ -238,9 +239,9 @@ def test_a_class_gets_the_same_as_each_alone(rubric: Path, tmp_path: Path) -> No
 
     alone = {}
     for name in notebooks:
-        with Grader(load_assignment(rubric), seed=1) as worker:
+        with worker_of(rubric, 1) as worker:
             alone[name] = known(worker, name)
-    with Grader(load_assignment(rubric), seed=1) as worker:
+    with worker_of(rubric, 1) as worker:
         for name in ["wrong", "right", "unfinished", "right", "wrong"]:
             assert known(worker, name) == alone[name]
 
@@ -337,14 +338,16 @@ def test_a_failed_check_says_what_came_back(grade: Grade) -> None:
         ),
     ],
 )
-def test_a_check_that_breaks_is_for_a_person(rubric: Path, tmp_path: Path, old: str, new: str, traceback: str) -> None:
+def test_a_check_that_breaks_is_for_a_person(
+    worker_of: WorkerOf, rubric: Path, tmp_path: Path, old: str, new: str, traceback: str
+) -> None:
     change(rubric / "test_mini.py", old, new)
     with (rubric / "test_mini.py").open("a") as file:
         file.write(
             "\n\n@pytest.fixture\ndef broken():\n    1 / 0\n"
             "\n\n@pytest.fixture\ndef broken_afterwards():\n    yield\n    1 / 0\n"
         )
-    with Grader(load_assignment(rubric), seed=1) as worker:
+    with worker_of(rubric, 1) as worker:
         result = graded(worker, tmp_path, mini_notebook()).result
     check = result.question("1.1.b").checks[0]
     assert (check.status, check.points) == ("review", None)
@@ -353,9 +356,9 @@ def test_a_check_that_breaks_is_for_a_person(rubric: Path, tmp_path: Path, old: 
     assert (result.points, result.points_in_review) == (3, 1.5)
 
 
-def test_a_reference_that_raises_costs_nobody_points(rubric: Path, tmp_path: Path) -> None:
+def test_a_reference_that_raises_costs_nobody_points(worker_of: WorkerOf, rubric: Path, tmp_path: Path) -> None:
     change(rubric / "reference.ipynb", "return 2 * x", "return 2 * x if x >= 0 else 1 / 0")
-    with Grader(load_assignment(rubric), seed=1) as worker:
+    with worker_of(rubric, 1) as worker:
         result = graded(worker, tmp_path, mini_notebook()).result
     (check,) = result.question("1.1.a").checks
     assert (check.status, check.points) == ("review", None)
@@ -780,8 +783,8 @@ def test_a_sandbox_that_was_killed_is_replaced(mini: Grader, grade: Grade, which
     assert points(result) == [0, 2, 1.5, None]
 
 
-def test_a_sandbox_that_is_killed_while_it_grades_is_replaced(tmp_path: Path) -> None:
-    with Grader(load_assignment(MINI), seed=1) as worker:
+def test_a_sandbox_that_is_killed_while_it_grades_is_replaced(worker_of: WorkerOf, tmp_path: Path) -> None:
+    with worker_of(MINI, 1) as worker:
         process = worker.sandbox.process
         assert process is not None
         zygote = zygote_of(worker.sandbox).pid

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from grader.grading.batch.run import grade_all
 from grader.grading.submission import Grader
 from grader.results.results import CheckResult, SubmissionResult
 
+WorkerOf = Callable[[Path, int], Grader]
 HANGS = {
     "loop": "while True: pass",
     "caught": """
@@ -70,7 +71,7 @@ IN_THREADS = ("loop", "caught", "caught and logged", "calls", "failure of its ow
 """A thread that sleeps in a library's call cannot be woken."""
 
 
-def rubric_of(folder: Path, checks: str, cpu: float = 0.2, wall: float = 1.2) -> Assignment:
+def rubric_of(folder: Path, checks: str, cpu: float = 0.1, wall: float = 1.2) -> Assignment:
     """The mini rubric with further checks of 1.1.a, before its own."""
     shutil.copytree(MINI, folder, ignore=shutil.ignore_patterns("__pycache__"))
     settings = folder / "rubric.toml"
@@ -106,9 +107,10 @@ def graded(worker: Grader, folder: Path, **answers: str) -> dict[str, CheckResul
 
 
 @pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grader]:
+def worker(worker_of: WorkerOf, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grader]:
     checks = "".join(check_that(name, code) for name, code in HANGS.items())
-    with Grader(rubric_of(tmp_path_factory.mktemp("rubric") / "hangs", checks), seed=1) as worker:
+    assignment = rubric_of(tmp_path_factory.mktemp("rubric") / "hangs", checks)
+    with worker_of(assignment.folder, 1) as worker:
         yield worker
 
 
@@ -132,7 +134,7 @@ def test_a_check_that_does_not_end_is_left_to_a_person_and_the_grading_goes_on(w
         assert f"the check {check.name} did not end within" in check.detail
     lines = (worker.assignment.folder / "test_hangs.py").read_text().splitlines()
     line = 1 + lines.index("    while True: pass")
-    assert f"its check did not end within 0.2 seconds of its own CPU time (line {line})" in checks["loop"].message
+    assert f"its check did not end within 0.1 seconds of its own CPU time (line {line})" in checks["loop"].message
     assert "its check did not end within 1.2 seconds of its own (line " in checks["sleep"].message
     assert [checks[name].status for name in ("double", "quadruple", "results")] == ["passed"] * 3
 
@@ -142,7 +144,7 @@ def test_in_another_thread_too(worker: Grader, tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         checks = pool.submit(graded, worker, tmp_path).result()
     for name in IN_THREADS:
-        assert "did not end within 0.2 seconds" in checks[name.replace(" ", "_")].message
+        assert "did not end within 0.1 seconds" in checks[name.replace(" ", "_")].message
     assert checks["double"].status == "passed"
 
 
@@ -208,11 +210,11 @@ def test_patient(student, reference):
 
 
 @pytest.fixture(scope="module")
-def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grader]:
+def counting(worker_of: WorkerOf, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grader]:
     folder = tmp_path_factory.mktemp("rubric")
     (folder / "count").touch()
     assignment = rubric_of(folder / "hangs", COUNTED.replace("COUNT", str(folder / "count")), cpu=0.3, wall=1.8)
-    with Grader(assignment, seed=1) as worker:
+    with worker_of(assignment.folder, 1) as worker:
         yield worker
 
 

@@ -7,18 +7,20 @@ import shutil
 import signal
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from grader.assignment.assignment import RubricError, load_assignment
+from grader.assignment.assignment import RubricError
 from grader.execution.seeds import seed_of
 from grader.grading.submission import Grader
 from grader.results.results import CheckResult, SubmissionResult
 from grader.rubric.session import CheckSession
+
+WorkerOf = Callable[[Path, int], Grader]
 
 RUBRIC = """
 title = "Kinds of checks"
@@ -226,8 +228,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def worker(folder: Path) -> Iterator[Grader]:
-    with Grader(load_assignment(folder), seed=3) as worker:
+def worker(worker_of: WorkerOf, folder: Path) -> Iterator[Grader]:
+    with worker_of(folder, 3) as worker:
         yield worker
 
 
@@ -459,13 +461,13 @@ def test_made(student):
 
 
 @pytest.fixture
-def stateful(tmp_path: Path, folder: Path) -> Iterator[Grader]:
+def stateful(worker_of: WorkerOf, tmp_path: Path, folder: Path) -> Iterator[Grader]:
     (tmp_path / "rubric.toml").write_text(RUBRIC)
     (tmp_path / "test_state.py").write_text(STATE)
     (tmp_path / "helpers.py").write_text("import late\n")
     (tmp_path / "late.py").write_text("count = 0\n")
     shutil.copy(folder / "reference.ipynb", tmp_path)
-    with Grader(load_assignment(tmp_path), seed=3) as worker:
+    with worker_of(tmp_path, 3) as worker:
         yield worker
 
 
@@ -523,7 +525,7 @@ def test_checks_that_cannot_be_collected_any_more_are_an_error_of_the_rubric(sta
 # Its end
 
 
-def test_an_interrupt_in_the_middle_of_the_checks_is_one(folder: Path, tmp_path: Path) -> None:
+def test_an_interrupt_in_the_middle_of_the_checks_is_one(worker_of: WorkerOf, folder: Path, tmp_path: Path) -> None:
     """pytest would end its session and say nothing."""
     shutil.copytree(folder, tmp_path / "rubric", ignore=shutil.ignore_patterns("__pycache__"))
     check = tmp_path / "rubric" / "test_kinds.py"
@@ -533,7 +535,7 @@ def test_an_interrupt_in_the_middle_of_the_checks_is_one(folder: Path, tmp_path:
         "    if not os.path.exists('" + str(tmp_path / "once") + "'):\n"
         "        open('" + str(tmp_path / "once") + "', 'w').close()\n        signal.raise_signal(2)\n"
     )
-    with Grader(load_assignment(tmp_path / "rubric"), seed=3) as worker:
+    with worker_of(tmp_path / "rubric", 3) as worker:
         with pytest.raises(KeyboardInterrupt):
             grade(worker, tmp_path, notebook())
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from html import unescape
 from pathlib import Path
 
@@ -16,18 +17,25 @@ import pytest
 from notebooks import change
 
 from grader.assignment.assignment import RubricError, load_assignment
+from grader.execution.forkserver import ForkServer
 from grader.validation.matrix import Validation
 from grader.validation.page import render_validation
-from grader.validation.validate import validate
+from grader.validation.validate import validate, workers_for
 
 GRADER = Path(sys.executable).with_name("grader")
 
 
-def validated(rubric: Path, *questions: str, repeat: int = 0) -> Validation:
-    return validate(load_assignment(rubric), 7, questions=questions, repeat=repeat, jobs=1)
+@pytest.fixture(scope="session")
+def validated(server_of: Callable[[Sequence[str]], ForkServer]) -> Callable[..., Validation]:
+    def validated(rubric: Path, *questions: str, repeat: int = 0) -> Validation:
+        assignment = load_assignment(rubric)
+        with workers_for(assignment, 1, server=server_of(assignment.preload)) as ready:
+            return validate(assignment, 7, questions=questions, repeat=repeat, ready=ready)
+
+    return validated
 
 
-def test_a_good_rubric_is_clean(rubric: Path) -> None:
+def test_a_good_rubric_is_clean(validated: Callable[..., Validation], rubric: Path) -> None:
     validation = validated(rubric)
     assert validation.faults() == []
     assert [(whole.points, whole.max_points) for whole in validation.wholes] == [(4.5, 4.5), (0, 4.5)]
@@ -131,7 +139,7 @@ WEAKENED = {
 
 @pytest.mark.parametrize(("file", "old", "new", "question", "faults"), WEAKENED.values(), ids=WEAKENED.keys())
 def test_what_is_off_is_named_with_its_check(
-    rubric: Path, file: str, old: str, new: str, question: str, faults: list[str]
+    validated: Callable[..., Validation], rubric: Path, file: str, old: str, new: str, question: str, faults: list[str]
 ) -> None:
     change(rubric / file, old, new)
     validation = validated(rubric, question)
@@ -141,7 +149,7 @@ def test_what_is_off_is_named_with_its_check(
         assert any(line.startswith(fault) for line in found), found
 
 
-def test_the_matrix_says_what_broke_and_where(rubric: Path) -> None:
+def test_the_matrix_says_what_broke_and_where(validated: Callable[..., Validation], rubric: Path) -> None:
     change(rubric / "test_mini.py", "assert len(calls) > 0", "assert len(calls) > 1 / 0")
     validation = validated(rubric, "1.1.b")
     assert {trial.verdict for trial in validation.trials if trial.kind != "generated"} == {"check broken"}
@@ -150,7 +158,7 @@ def test_the_matrix_says_what_broke_and_where(rubric: Path) -> None:
     assert f"test_quadruple_uses_double: the check is broken: {raised}" in page
 
 
-def test_points_that_nothing_earned_are_off(rubric: Path) -> None:
+def test_points_that_nothing_earned_are_off(validated: Callable[..., Validation], rubric: Path) -> None:
     change(
         rubric / "reference.ipynb", '"    ### BEGIN SOLUTION\\n",\n    "    return 2 * x\\n",', '"    return 2 * x\\n",'
     )
@@ -159,7 +167,7 @@ def test_points_that_nothing_earned_are_off(rubric: Path) -> None:
     assert "the student version: test_mini.py::test_double: passed, where nothing was answered" in validation.faults()
 
 
-def test_a_reference_without_marked_solutions_is_refused(rubric: Path) -> None:
+def test_a_reference_without_marked_solutions_is_refused(validated: Callable[..., Validation], rubric: Path) -> None:
     path = rubric / "reference.ipynb"
     text = path.read_text().replace("### BEGIN SOLUTION", "# begin").replace("### END SOLUTION", "# end")
     path.write_text(text.replace('"solution"', '"text"'))
@@ -167,12 +175,15 @@ def test_a_reference_without_marked_solutions_is_refused(rubric: Path) -> None:
         validated(rubric)
 
 
-def test_an_unknown_question_is_refused(rubric: Path) -> None:
+def test_an_unknown_question_is_refused(validated: Callable[..., Validation], rubric: Path) -> None:
     with pytest.raises(RubricError, match=r"there is no code question 1\.9\.x; there are 1\.1\.a, 1\.1\.b, 1\.1\.c"):
         validated(rubric, "1.9.x")
 
 
-def test_mutants_that_end_their_process_or_loop_for_ever_are_killed(rubric: Path) -> None:
+def test_mutants_that_end_their_process_or_loop_for_ever_are_killed(
+    validated: Callable[..., Validation], rubric: Path
+) -> None:
+    change(rubric / "rubric.toml", "rerun_cpu_seconds = 5", "rerun_cpu_seconds = 1")
     (rubric / "mutants" / "more.toml").write_text(
         '[[mutant]]\nquestion = "1.1.a"\nname = "loops"\nloses = 1\ncode = "while True: pass"\n'
         '[[mutant]]\nquestion = "1.1.a"\nname = "ends its process"\nloses = 1\ncode = "import os; os._exit(3)"\n'
@@ -182,7 +193,9 @@ def test_mutants_that_end_their_process_or_loop_for_ever_are_killed(rubric: Path
     assert validation.faults() == []
 
 
-def test_a_right_answer_that_fails_now_and_then_is_found_by_repeats(rubric: Path) -> None:
+def test_a_right_answer_that_fails_now_and_then_is_found_by_repeats(
+    validated: Callable[..., Validation], rubric: Path
+) -> None:
     with (rubric / "mutants" / "cases.toml").open("a") as file:
         file.write(
             '[[variant]]\nquestion = "1.1.b"\nname = "unlucky"\ncode = "import random\\n'
