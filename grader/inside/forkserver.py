@@ -45,6 +45,8 @@ class ForkServer:
     level = "bubblewrap"
 
     def __init__(self, control: socket.socket, settings: dict[str, Any], given: set[str]) -> None:
+        """Raises OSError where no zygote can be had in this way."""
+        try_out(settings)
         self.control = control
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(f"{settings['run_folder']}/{LISTENER}")
@@ -111,13 +113,35 @@ class ForkServer:
             socket.send_fds(connection, [b"\0"], [pidfd])
 
 
+def try_out(settings: dict[str, Any]) -> None:
+    """Furnish namespaces once, for nobody. Raises OSError where this machine forbids it, as some do in a sandbox."""
+    helper = os.fork()
+    if helper == 0:
+        try:
+            unshare(own_user=os.geteuid() != 0)
+            first = os.fork()
+            if first == 0:
+                furnish(settings)
+                os._exit(0)
+            os._exit(os.waitstatus_to_exitcode(os.waitpid(first, 0)[1]) and 1)
+        finally:
+            os._exit(1)
+    if os.waitpid(helper, 0)[1]:
+        raise OSError("a process in a sandbox cannot have namespaces of its own")
+
+
+def furnish(settings: dict[str, Any]) -> None:
+    """Make new namespaces like those that bubblewrap makes. Raises OSError."""
+    lay_folders(settings)
+    raise_loopback()
+    drop_bounds()
+
+
 def become_zygote(control: socket.socket, user: int) -> NoReturn:
     """Be PID 1 of a sandbox, as if bubblewrap had started it here."""
     try:
         settings = frames.receive(control)
-        lay_folders(settings)
-        raise_loopback()
-        drop_bounds()
+        furnish(settings)
         if user:
             become(user)
         drop_capabilities()
