@@ -66,18 +66,18 @@ def grade(
 
     with explained(output, kept):
         from grader.assignment.assignment import load_assignment
-        from grader.grading.batch.cluster import cluster_pool
-        from grader.grading.batch.pools import local_pool
-        from grader.grading.batch.run import grade_all
-        from grader.grading.shared import getting_ready
+        from grader.grading.ready import getting_ready
 
         mode = parse_mode(sandbox)
         assignment = load_assignment(rubric)
         with ExitStack() as stack:
-            if scheduler:
-                pool = cluster_pool(scheduler, jobs)
-            else:
-                pool = local_pool(jobs, progress.tell, stack.enter_context(getting_ready(assignment, mode)))
+            # Begun before the rest of this program is imported.
+            server = None if scheduler else stack.enter_context(getting_ready(assignment, mode))
+            from grader.grading.batch.cluster import cluster_pool
+            from grader.grading.batch.pools import local_pool
+            from grader.grading.batch.run import grade_all
+
+            pool = cluster_pool(scheduler, jobs) if scheduler else local_pool(jobs, progress.tell, server)
             stack.enter_context(progress)
             results = grade_all(
                 assignment,

@@ -1,12 +1,11 @@
-"""What the workers of a machine share: the fork server of their sandboxes, and one reference, which all of them ask."""
+"""One reference for all workers of a machine: one process runs it, and all of them ask its checkpoints."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -15,15 +14,14 @@ from nbformat.v4 import new_notebook
 from grader.assignment.assignment import Assignment, Limits
 from grader.execution.borrowed import BorrowedSandbox
 from grader.execution.checkpoints import Checkpoints, Replacement
-from grader.execution.forkserver import BorrowedForkServer, ForkServer
+from grader.execution.forkserver import ForkServer
 from grader.execution.probe import Probe
 from grader.execution.remembered import Memory
 from grader.execution.runfolder import SandboxError
 from grader.execution.runner import Execution
-from grader.execution.sandbox import SandboxMode
 from grader.grading.expected import LiveReference, RunReference
-from grader.grading.workers import ask, is_served, prepare
-from grader.rubric.checks import imported_by
+from grader.grading.ready import LendsServer
+from grader.grading.workers import ask
 
 ASKED = ("poll", "signal", "end_of")
 """What workers may ask of the sandbox: what concerns a probe of their own."""
@@ -40,40 +38,6 @@ class Lent(msgspec.Struct, frozen=True):
     """Without the notebook, which nobody asks for."""
     whole: bool = False
     """Whether it has run to its end."""
-
-
-@contextlib.contextmanager
-def getting_ready(
-    assignment: Assignment, sandbox: SandboxMode = "require", modules: Sequence[str] = ("grader.grading.batch.tasks",)
-) -> Iterator[ForkServer | None]:
-    """Have imported what workers and sandboxes need while it is still looked what there is to do.
-
-    modules: what the workers themselves are made of.
-    """
-    prepare([*modules, *imported_by(assignment.folder)])
-    if sandbox != "require":
-        yield None
-        return
-    server = ForkServer(assignment.preload, assignment.limits)
-    try:
-        server.begin()
-        yield server
-    finally:
-        server.stop()
-
-
-class LendsServer:
-    """What workers can ask for that share nothing but a fork server: see `Serves`."""
-
-    def __init__(self, server: ForkServer) -> None:
-        self.server = server
-
-    def answer(self, worker: int, *request: Any) -> Any:
-        if request == ("fork server",):
-            return self.server.lend()
-        raise ValueError(f"nothing is known of {request[:1]}")
-
-    def forget(self, worker: int) -> None: ...
 
 
 class SharedReference(LendsServer):
@@ -252,11 +216,6 @@ class _Reached(Checkpoints):
             lent: Lent = self.ask_keeper("borrow", question)
             self.execution, self.whole = lent.execution, lent.whole
         return super().probe(question, seed, replacement)
-
-
-def borrowed_server(assignment: Assignment) -> BorrowedForkServer | None:
-    """The fork server that those lend who started this worker; None where they lend none."""
-    return BorrowedForkServer(assignment.preload, ask) if is_served() else None
 
 
 class BorrowedReference(RunReference):

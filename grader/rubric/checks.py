@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import difflib
 import inspect
@@ -39,25 +38,6 @@ NO_CONFIGURATION = Path(__file__).with_name("checks.ini")
 def files_of(checks: Iterable[Check]) -> list[str]:
     """The files that these checks are in, from the rubric's folder."""
     return list(dict.fromkeys(check.name.partition("::")[0] for check in checks))
-
-
-def imported_by(folder: Path) -> list[str]:
-    """The modules that a rubric's files import at their top and that are not its own, as they are written there.
-
-    A file that is not Python is left to those who collect its checks.
-    """
-    names: dict[str, None] = {}
-    for path in sorted(folder.glob("*.py")):
-        try:
-            body = ast.parse(path.read_bytes()).body
-        except (OSError, SyntaxError, ValueError):
-            continue
-        for statement in body:
-            if isinstance(statement, ast.Import):
-                names.update(dict.fromkeys(alias.name for alias in statement.names))
-            elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
-                names[statement.module] = None
-    return [name for name in names if not (folder / f"{name.partition('.')[0]}.py").exists()]
 
 
 def check_of(item: pytest.Item) -> Check | None:

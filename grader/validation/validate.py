@@ -20,7 +20,7 @@ from grader.execution.forkserver import ForkServer
 from grader.execution.reference import Reference
 from grader.execution.waiting import RUNNING_REFERENCE, Waiting
 from grader.faults import shown
-from grader.grading.shared import borrowed_server, getting_ready
+from grader.grading.ready import borrowed_server, getting_ready
 from grader.grading.submission import Grader
 from grader.grading.workers import Workers, at, cores, tell
 from grader.results.results import SubmissionResult

@@ -18,7 +18,7 @@ from grader.execution.forkserver import ForkServer
 from grader.execution.owntime import let_process_end
 from grader.execution.runfolder import SandboxError
 from grader.execution.seeds import seed_of
-from grader.grading.shared import LendsServer, borrowed_server
+from grader.grading.ready import LendsServer, borrowed_server
 from grader.grading.workers import Tell, WorkerDied, Workers, at, is_worker, tell
 from grader.results.results import CheckResult
 from grader.rubric.checks import load_checks

@@ -12,7 +12,8 @@ from grader.execution.sandbox import SandboxMode
 from grader.grading.batch.fingerprint import Fingerprints
 from grader.grading.batch.run import Pool, PoolMaker
 from grader.grading.batch.tasks import LocalRubric, start
-from grader.grading.shared import SharedReference, getting_ready
+from grader.grading.ready import getting_ready
+from grader.grading.shared import SharedReference
 from grader.grading.workers import Tell, Workers, cores
 
 REFERENCE = -1

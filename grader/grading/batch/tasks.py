@@ -27,7 +27,8 @@ from grader.execution.sandbox import SandboxMode
 from grader.execution.waiting import RUNNING_REFERENCE
 from grader.faults import Faults, shown
 from grader.grading.batch.fingerprint import Fingerprints, environment, rubric_files
-from grader.grading.shared import BorrowedReference, borrowed_server
+from grader.grading.ready import borrowed_server
+from grader.grading.shared import BorrowedReference
 from grader.grading.submission import Grader
 from grader.grading.workers import at, is_served, is_worker, tell
 from grader.report.render import render_submission
