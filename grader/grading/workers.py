@@ -55,14 +55,18 @@ _context = multiprocessing.get_context("forkserver")
 _FIRST = "grader.grading.parent"
 
 
+def keep_out_the_working_folder() -> None:
+    """In the Python processes to come: they would look there first, and it may be the folder of the hand-ins."""
+    os.environ["PYTHONSAFEPATH"] = "1"
+
+
 def prepare(modules: Iterable[str] = ()) -> None:
     """Start the process that workers are forked from, and import these in it. Of several calls, the first counts.
 
     Returns at once. What cannot be imported is left to the workers.
     """
     _context.set_forkserver_preload([_FIRST, *modules])
-    # Python would look for its own modules in the working folder first, which may be the one of the hand-ins.
-    os.environ["PYTHONSAFEPATH"] = "1"
+    keep_out_the_working_folder()
     # What a process is born with, it keeps until it says otherwise: Ctrl-C in a terminal reaches the workers too,
     # and must not find one that is not ready for it. To start its tracker, multiprocessing would unblock signals.
     resource_tracker.ensure_running()

@@ -11,7 +11,7 @@ from grader.execution.sandbox import SandboxMode
 from grader.faults import Faults
 from grader.grading.batch.run import Pool, PoolMaker
 from grader.grading.batch.tasks import SentRubric, release
-from grader.grading.workers import cores
+from grader.grading.workers import cores, keep_out_the_working_folder
 
 LOCAL = "local"
 CONNECT_SECONDS = 30
@@ -34,6 +34,7 @@ def cluster_pool(scheduler: str, jobs: int = 0) -> PoolMaker:
             address: Any = scheduler
             if scheduler == LOCAL:
                 count = max(1, min(jobs or cores(), submissions))
+                keep_out_the_working_folder()
                 address = stack.enter_context(
                     LocalCluster(n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None)
                 )
