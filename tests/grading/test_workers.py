@@ -299,3 +299,22 @@ def test_nobody_is_there_to_ask_where_nothing_is_served(workers: Workers) -> Non
 
 def test_a_worker_does_without_what_takes_long_to_import_and_is_of_no_use(workers: Workers) -> None:
     assert workers.submit(names_in_modules, UNUSED).result() == list(UNUSED)
+
+
+def test_what_they_are_forked_from_has_imported_what_it_was_told_and_bears_with_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "raises.py").write_text("raise RuntimeError('at import')\n")
+    (tmp_path / "ends.py").write_text("raise SystemExit(3)\n")
+    code = (
+        "from grader.grading.workers import Workers, prepare\n"
+        "def known(*names):\n"
+        "    import sys\n"
+        "    return [name in sys.modules for name in names]\n"
+        "if __name__ == '__main__':\n"
+        "    prepare(['raises', 'ends', 'no_such_module', 'this'])\n"
+        "    with Workers(1) as workers:\n"
+        "        print(workers.submit(known, 'this', 'antigravity').result())\n"
+    )
+    (tmp_path / "main.py").write_text(code)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, tmp_path / "main.py"], capture_output=True, text=True, env=environment)
+    assert done.stdout.splitlines()[-1] == "[True, False]", done.stderr
