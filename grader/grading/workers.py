@@ -52,6 +52,7 @@ class Serves(Protocol):
 # Not forked from this process, which may have threads and sandboxes of its own, but from one that only has imported
 # what they need: then it is imported once, and its memory is shared.
 _context = multiprocessing.get_context("forkserver")
+_preparing = threading.Lock()
 PARENT, IMPORTS = "grader.grading.parent", "GRADER_IMPORTS"
 """The module that it imports, and where it finds what else it is to import."""
 
@@ -66,18 +67,19 @@ def prepare(modules: Iterable[str] = ()) -> None:
 
     Returns at once. What cannot be imported is left to the workers.
     """
-    _context.set_forkserver_preload([PARENT])
-    keep_out_the_working_folder()
-    # What a process is born with, it keeps until it says otherwise: Ctrl-C in a terminal reaches the workers too,
-    # and must not find one that is not ready for it. To start its tracker, multiprocessing would unblock signals.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*LEFT_TO_PARENT, INTERRUPT})
-    os.environ[IMPORTS] = " ".join(modules)
-    try:
-        forkserver.ensure_running()
-    finally:
-        del os.environ[IMPORTS]
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    with _preparing:
+        _context.set_forkserver_preload([PARENT])
+        keep_out_the_working_folder()
+        # What a process is born with, it keeps until it says otherwise: Ctrl-C in a terminal reaches the workers too,
+        # and must not find one that is not ready for it. To start its tracker, multiprocessing would unblock signals.
+        resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {*LEFT_TO_PARENT, INTERRUPT})
+        os.environ[IMPORTS] = " ".join(modules)
+        try:
+            forkserver.ensure_running()
+        finally:
+            del os.environ[IMPORTS]
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def cores() -> int:
