@@ -172,10 +172,11 @@ class _Slot:
         """What the worker has last said that it is at."""
 
     def work(self, todo: queue.SimpleQueue[tuple[Future[Any], tuple[Any, ...]] | None]) -> None:
-        prepare()
-        # Should that process have to be started again.
+        # Should the process that they are forked from have to be started again.
         signal.pthread_sigmask(signal.SIG_BLOCK, {*LEFT_TO_PARENT, INTERRUPT})
-        with contextlib.suppress(WorkerDied):
+        # What goes wrong here goes wrong again when there is something to do, and is told to whoever asks for that.
+        with contextlib.suppress(Exception):
+            prepare()
             self._ready()
         while (item := todo.get()) is not None:
             future, call = item
