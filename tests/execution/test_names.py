@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -176,11 +177,11 @@ def rubric(tmp_path: Path) -> Path:
     return copy
 
 
-def test_the_run_of_the_reference_decides(rubric: Path) -> None:
-    with Grader(load_assignment(rubric), seed=1):
+def test_the_run_of_the_reference_decides(worker_of: Callable[[Path, int], Grader], rubric: Path) -> None:
+    with worker_of(rubric, 1):
         pass
     change(rubric / "rubric.toml", 'defines = ["results"]', 'defines = ["result"]')
-    with pytest.raises(RubricError) as caught, Grader(load_assignment(rubric), seed=1):
+    with pytest.raises(RubricError) as caught, worker_of(rubric, 1):
         pass
     (fault,) = caught.value.faults
     assert fault.endswith("rubric.toml: question 1.1.c: defines: the reference's answer does not define result")
