@@ -22,6 +22,8 @@ from grader.report.images import RASTER, SVG, DataUri, data_uri, parse_data_uri
 from grader.report.sanitise import TEXT_TAGS, sanitise
 from grader.report.text import clean, excerpt, joined
 
+_FENCE = re.compile(r" {0,3}(?:```|~~~)")
+_SENTENCE = re.compile(r"[.;:!?][)\"”’*_]*\s*$")
 _BRACKET = re.compile(r"<(?:(/?)([a-zA-Z][a-zA-Z0-9]*)(\s[^<>]*)?/?>)?")
 _SOURCE = re.compile(r"""\ssrc\s*=\s*["']?([^\s"'>]+)""", re.IGNORECASE)
 
@@ -37,6 +39,22 @@ def render_markdown(source: str, budget: Budget, attachments: Mapping[str, Any] 
     except Exception:  # a fault of the parser must not cost a student the report
         return _as_it_is(source, budget)
     return sanitise(html, own=True, images=pictures.uris)
+
+
+def render_criteria(source: str) -> Markup:
+    """A rubric's criteria: a line that ends a sentence is a line of its own, as whoever wrote it meant it.
+
+    Other lines are joined, since a file has them wrapped. The rubric is trusted: its text has a budget of its own, so
+    that no answer can crowd it out.
+    """
+    lines = source.strip("\n").split("\n")
+    fenced = False
+    for place, line in enumerate(lines):
+        if _FENCE.match(line):
+            fenced = not fenced
+        elif not fenced and _SENTENCE.search(line) and lines[place + 1 : place + 2] not in ([], [""]):
+            lines[place] = f"{line.rstrip()}  "
+    return render_markdown("\n".join(lines), Budget())
 
 
 def _as_it_is(source: str, budget: Budget) -> Markup:

@@ -6,7 +6,9 @@ import re
 from itertools import pairwise
 from typing import Any
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from grader.report.render import render_submission
 from grader.results.results import Change, SubmissionResult, total
@@ -42,7 +44,6 @@ def test_the_overview_leads_to_every_question_and_says_how_it_went(page: Any, re
     assert "1.6.d train ?in review – of /1.5" in rows
     links = {item.attributes["href"] for item in page.all("a")}
     assert links >= {f"#q-{question.id}" for question in result.questions}
-    assert [caption.text.split()[1] for caption in page.all("caption")] == ["1.1", "1.3", "1.5", "1.6"]
 
 
 def test_every_link_leads_to_a_place_in_the_page(page: Any) -> None:
@@ -50,6 +51,65 @@ def test_every_link_leads_to_a_place_in_the_page(page: Any) -> None:
     assert len(ids) == len(set(ids))
     assert {item.attributes["href"].removeprefix("#") for item in page.all("a")} <= set(ids)
     assert {item.attributes.get("aria-labelledby") for item in page.elements} - {None} <= set(ids)
+
+
+def captions(page: Any) -> list[str]:
+    return [" ".join(caption.text.split()) for caption in page.all("caption")]
+
+
+def test_a_section_has_the_points_that_are_known_and_says_whether_more_may_come(
+    assignment: Any, result: Any, notebook: Any, read_page: Any, page: Any
+) -> None:
+    assert captions(page) == [
+        "Section 1.1 0 of /3 so far", "Section 1.3 1 of /3 so far", "Section 1.5 2 of /2", "Section 1.6 – of /2.5",
+    ]  # fmt: skip
+    nbformat.write(
+        new_notebook(
+            cells=[
+                new_markdown_cell("# 1 Networks\n## 1.1 Minimising a `function` (6 points)\n## 1.1 Again"),
+                new_markdown_cell("### Section 1.3: Parts"),
+                new_code_cell("## 1.5 no heading"),
+            ]
+        ),
+        assignment.reference,
+    )
+    named = read_page(render_submission(assignment, result, notebook))
+    assert captions(named)[:3] == [
+        "1.1 Minimising a function 0 of /3 so far", "1.3 Parts 1 of /3 so far", "Section 1.5 2 of /2",
+    ]  # fmt: skip
+    heads = [" ".join(item.text.split()) for item in named.all("h2") if item.attributes["id"].startswith("st-")]
+    assert heads == ["1.1 Minimising a function", "1.3 Parts", "Section 1.5", "Section 1.6"]
+
+
+@pytest.mark.parametrize(
+    ("points", "expected"),
+    [pytest.param(4, "◐partial 4 of /5", id="a part"), pytest.param(0, "✗failed 0 of /5", id="nothing")],
+)
+def test_failed_is_only_what_earned_nothing(
+    assignment: Any, result: Any, notebook: Any, read_page: Any, points: float, expected: str
+) -> None:
+    result.questions[0].points, result.questions[0].max_points = points, 5
+    page = read_page(render_submission(assignment, result, notebook))
+    assert expected in article(page, "1.1.a")
+    assert any("gradient descent " + expected in " ".join(row.text.split()) for row in page.all("tr"))
+
+
+def test_an_empty_answer_of_a_text_question_has_one_status(
+    assignment: Any, result: Any, notebook: Any, read_page: Any
+) -> None:
+    result.questions[1].status, result.questions[1].cells = "missing", []
+    page = read_page(render_submission(assignment, result, notebook))
+    assert article(page, "1.1.e").startswith("1.1.e step size ∅empty, to be marked – of /2")
+    assert "∅missing" not in article(page, "1.1.e")
+
+
+def test_a_line_of_the_criteria_that_ends_a_sentence_is_a_line_of_its_own(
+    assignment: Any, result: Any, notebook: Any, read_page: Any
+) -> None:
+    result.questions[1].criteria = "0.5 for the reason: it\nis slow (see below.)\n0.5 for `nan`.\n\n```\na;\nb\n```"
+    html = render_submission(assignment, result, notebook)
+    assert "<p>0.5 for the reason: it\nis slow (see below.)<br>\n0.5 for <code>nan</code>.</p>" in html
+    assert "<pre><code>a;\nb\n</code></pre>" in html
 
 
 @pytest.mark.parametrize(
