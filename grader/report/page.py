@@ -35,8 +35,13 @@ def render_page(template: str, **values: Any) -> str:
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
+    return make_environment()
+
+
+def make_environment(*folders: Path) -> Environment:
+    """For the pages of the report; and for others that are made of its parts, with templates in these folders too."""
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader([*folders, _TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,0 +1,235 @@
+"""The pages and the requests that the server answers: parse, ask the service, reply."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from markupsafe import Markup, escape
+from starlette.applications import Starlette
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from grader.desk.desk import DeskError
+from grader.desk.marking import DecideRequest, Marking
+from grader.desk.payloads import Refused
+from grader.desk.people import People, PeopleError
+from grader.desk.pieces import environment
+from grader.desk.security import App, Guard, Place
+from grader.desk.service import Service
+from grader.faults import Faults
+
+T = TypeVar("T")
+STATIC = Path(__file__).with_name("static")
+YEAR = 365 * 24 * 3600
+
+
+class Application:
+    """All routes, around one service."""
+
+    def __init__(self, service: Service, people: People, place: Place) -> None:
+        self._service = service
+        self._marking = Marking(service)
+        self._people = people
+        self._place = place
+
+    def build(self) -> App:
+        routes = [
+            Route("/login", self.login),
+            Route("/name", self.name_page, methods=["GET"]),
+            Route("/name", self.name, methods=["POST"]),
+            Route("/", self.queue_page),
+            Route("/q/{question}", self.question_page),
+            Route("/s/{alias}", self.student_page),
+            Route("/overview", self.overview_page),
+            Route("/static/report.css", self.report_style),
+            Mount("/static", StaticFiles(directory=STATIC)),
+            Route("/events", self.events),
+            Route("/api/queue", self.queue),
+            Route("/api/group/{question}/{group}", self.group),
+            Route("/api/next", self.next),
+            Route("/api/decide", self.decide, methods=["POST"]),
+        ]
+        app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error, Exception: _broken})
+        return Guard(app, self._people, self._place)
+
+    # The way in
+
+    async def login(self, request: Request) -> Response:
+        cookie = self._people.admit(request.query_params.get("token", ""))
+        if cookie is None:
+            return PlainTextResponse("This token is not known. Open the address that was printed last.\n", 401)
+        home = f"{self._place.base}/"
+        if request.headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
+            response: Response = RedirectResponse(home, 303)
+        else:
+            # Who comes by a link in a mail has no cookie yet where the browser follows a redirection; this page asks
+            # by itself.
+            response = HTMLResponse(
+                f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={escape(home)}">'
+                f'<title>Marking</title><p><a href="{escape(home)}">Go on</a></p>'
+            )
+        self._set(response, cookie)
+        return response
+
+    def _set(self, response: Response, cookie: str) -> None:
+        response.set_cookie(
+            self._place.cookie,
+            cookie,
+            max_age=YEAR,
+            path=f"{self._place.base}/",
+            httponly=True,
+            samesite="strict",
+            secure=self._place.origin.startswith("https:"),
+        )
+
+    async def name_page(self, request: Request) -> Response:
+        return self._page(request, "name", "Your name", {})
+
+    async def name(self, request: Request) -> Response:
+        form: FormData = await request.form()
+        try:
+            cookie = self._people.call(str(form.get("name", "")))
+        except PeopleError as error:
+            raise HTTPException(400, str(error)) from None
+        response = RedirectResponse(f"{self._place.base}/", 303)
+        self._set(response, cookie)
+        return response
+
+    # Pages
+
+    async def queue_page(self, request: Request) -> Response:
+        who = _who(request)
+        if who is None:
+            return RedirectResponse(f"{self._place.base}/name", 303)
+        return self._page(request, "queue", "Queue", await self._marking.queue(who))
+
+    async def question_page(self, request: Request) -> Response:
+        who, question = _who(request), request.path_params["question"]
+        if who is None:
+            return RedirectResponse(f"{self._place.base}/name", 303)
+        group = request.query_params.get("group", "")
+        payload = await (self._marking.group(question, group, who) if group else self._marking.next(question, who))
+        return self._page(request, "question", f"{question} {payload.question.title}", payload)
+
+    async def student_page(self, request: Request) -> Response:
+        raise HTTPException(404, "not there yet")
+
+    async def overview_page(self, request: Request) -> Response:
+        raise HTTPException(404, "not there yet")
+
+    def _page(self, request: Request, view: str, title: str, first: Any) -> Response:
+        html = (
+            environment()
+            .get_template(f"desk_{view}.html.j2")
+            .render(
+                view=view,
+                title=title,
+                base=self._place.base,
+                assignment=self._service.assignment,
+                who=_who(request) or "",
+                first=in_script(first),
+            )
+        )
+        return HTMLResponse(html)
+
+    async def report_style(self, request: Request) -> Response:
+        style = resources.files("grader.report").joinpath("templates/style.css").read_text(encoding="utf-8")
+        return Response(style, media_type="text/css")
+
+    # What the pages ask
+
+    async def queue(self, request: Request) -> Response:
+        return _json(await self._marking.queue(_require_who(request)))
+
+    async def group(self, request: Request) -> Response:
+        parameters = request.path_params
+        return _json(await self._marking.group(parameters["question"], parameters["group"], _require_who(request)))
+
+    async def next(self, request: Request) -> Response:
+        asked = request.query_params
+        return _json(
+            await self._marking.next(
+                asked.get("question", ""),
+                _require_who(request),
+                after=asked.get("after", ""),
+                before=asked.get("before", ""),
+                marked=asked.get("marked", "") in ("1", "true"),
+            )
+        )
+
+    async def decide(self, request: Request) -> Response:
+        asked = await _body(request, DecideRequest)
+        reply = await self._marking.decide(asked, _require_who(request))
+        return _json(reply, 409 if type(reply).__name__ == "Conflict" else 200)
+
+    async def events(self, request: Request) -> Response:
+        return StreamingResponse(
+            self._listen(_require_who(request)),
+            media_type="text/event-stream",
+            headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+        )
+
+    async def _listen(self, who: str) -> AsyncIterator[bytes]:
+        await self._marking.page_opened(who)
+        try:
+            async for message in self._service.events.listen():
+                yield message
+        finally:
+            # Also where the connection broke, and whoever waits for the next message is cancelled.
+            task = asyncio.ensure_future(self._marking.page_closed(who))
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(task)
+
+
+def in_script(payload: Any) -> Markup:
+    """JSON that may stand in a script element: nothing in it can end that."""
+    text = msgspec.json.encode(payload).decode()
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+def _who(request: Request) -> str | None:
+    return request.scope.get("grader.name") or None
+
+
+def _require_who(request: Request) -> str:
+    who = _who(request)
+    if who is None:
+        raise HTTPException(403, "say who you are first: open the queue")
+    return who
+
+
+async def _body(request: Request, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(await request.body(), type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise HTTPException(400, f"this is no such request ({error})") from None
+
+
+def _json(payload: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(payload), status, media_type="application/json")
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _json(Refused(error=error.detail), error.status_code)
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    if isinstance(error, DeskError):
+        return _json(Refused(error=str(error)), 404)
+    if isinstance(error, Faults):
+        return _json(Refused(error=str(error)), 409)
+    return _json(Refused(error=f"internal error, a bug in the grader: {type(error).__name__}: {error}"), 500)
+
+
+Handler = Callable[[Request], Awaitable[Response]]

@@ -1,0 +1,347 @@
+"""The class as it stands now, and what each marker gets of it: rules only; who asks, and how, is for others to know."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from grader.assignment.assignment import Assignment, Question
+from grader.desk.folder import Folder
+from grader.desk.forms import Cell, normal_form
+from grader.desk.groups import EMPTY, Group, Member, verdicts_of
+from grader.desk.leases import Leases
+from grader.desk.names import Pseudonyms
+from grader.desk.prepared import Alike, Order, Prepared, alike_of
+from grader.desk.sources import context_cells, read_sources
+from grader.desk.standing import Standing, standing_of
+from grader.faults import Faults
+from grader.results.decisions import Decision, Store
+from grader.results.results import Change, QuestionResult, SubmissionResult
+
+NOTHING = Standing()
+
+
+class DeskError(Faults):
+    """What a page asks for cannot be done."""
+
+
+class Changed(NamedTuple):
+    """What is new on the disk."""
+
+    submissions: set[str]
+    """Graded anew, or gone."""
+    questions: set[str]
+    """With decisions by other processes."""
+
+    def __bool__(self) -> bool:
+        return bool(self.submissions or self.questions)
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """What a marker decides about a group."""
+
+    items: tuple[str, ...] = ()
+    adjustment: float = 0.0
+    comment: str = ""
+    reason: str = ""
+    seen: int = 0
+
+
+class Wrote(NamedTuple):
+    changes: list[Change]
+    members: list[str]
+    """Submissions that it is about, also those that had the very same decision already."""
+    left_alone: list[str]
+
+
+class Desk:
+    """For one thread. What takes long (`read`, `prepare`) may run in another one: it changes only what is its own."""
+
+    def __init__(self, assignment: Assignment, output: Path, store: Store, names: Pseudonyms) -> None:
+        self.assignment = assignment
+        self.output = output
+        self.store = store
+        self.names = names
+        self.folder = Folder(assignment, output)
+        self.leases = Leases()
+        self.sources: dict[str, dict[int, Cell]] = {}
+        self.prepared: dict[str, Prepared] = {}
+        self.alike: dict[str, Alike] = {}
+        self._questions: dict[str, Question] = {question.id: question for question in assignment.questions}
+        self._changes: dict[str, list[Change]] = {}
+        self._standings: dict[str, dict[str, Standing]] = {id: {} for id in self._questions}
+        self._revision = -1
+        self._forms: dict[tuple[str, ...], str] = {}
+        self._shared: dict[str, str] = {}
+
+    # What is on the disk
+
+    def follow(self) -> Changed:
+        """See what a grading, or another process that decides, has written since. Raises OSError, MarksError."""
+        followed = self.folder.follow()
+        touched = followed.changed | followed.gone
+        self.names.know(followed.changed)
+        questions: set[str] = set()
+        revision = self.store.revision()
+        if revision != self._revision:
+            self._revision = revision
+            fresh = self.store.changes()
+            for submission in {*fresh, *self._changes}:
+                old, new = self._changes.get(submission, []), fresh.get(submission, [])
+                if old != new:
+                    questions |= {change.question for change in [*new[len(old) :], *old[len(new) :]]}
+                    self._changes[submission] = new
+                    touched = touched | {submission}
+        for submission in touched:
+            self._stand(submission)
+        return Changed(followed.changed | followed.gone, questions & set(self._questions))
+
+    def _stand(self, submission: str) -> None:
+        result = self.folder.results.get(submission)
+        if result is None:
+            for standings in self._standings.values():
+                standings.pop(submission, None)
+            return
+        changes = self._changes.get(submission, [])
+        for question in result.questions:
+            self._standings[question.id][submission] = standing_of(question, changes)
+
+    def read(self, results: Iterable[SubmissionResult]) -> None:
+        """Take the answers' sources from the executed notebooks."""
+        for result in results:
+            sources = read_sources(self.assignment, self.output, result)
+            # What was given to all, and what many copy, is there once.
+            self.sources[result.submission] = {
+                index: (kind, self._shared.setdefault(source, source)) for index, (kind, source) in sources.items()
+            }
+
+    # Groups
+
+    def question(self, id: str) -> Question:
+        """Raises DeskError."""
+        if id not in self._questions:
+            raise DeskError([f"there is no question {id} in this rubric"])
+        return self._questions[id]
+
+    def prepare(self, question: str, answers: Mapping[str, QuestionResult], order: Order) -> Alike:
+        """The equal answers of a question, in their order."""
+        shown = sorted(answers, key=self.names.place)
+        members = [self._member(question, submission, answers[submission]) for submission in shown]
+        sources = {member.submission: self.text(question, member.submission) for member in members}
+        return alike_of(self.question(question).kind, members, sources, order)
+
+    def _member(self, question: str, submission: str, answer: QuestionResult) -> Member:
+        form = (
+            "" if answer.status == "missing" else self._form(question, answer.answer, self._cells(submission, answer))
+        )
+        if not form and answer.status != "missing" and answer.kind == "code":
+            # Nothing of it can be read, but it was checked.
+            form = answer.answer or "code"
+        result = self.folder.results.get(submission)
+        about = ""
+        if result is not None and (cells := context_cells(self.assignment, result, answer)):
+            there = self.sources.get(submission, {})
+            ids = set(getattr(self._questions[question], "context", ()))
+            verdicts = [verdicts_of(other) for other in result.questions if other.id in ids]
+            own = [there[index] for index in cells if index in there and index not in answer.cells]
+            about = f"{normal_form(own)}{verdicts if any(verdicts) else ''}"
+        return Member(
+            submission=submission,
+            digest=answer.answer,
+            form=form or EMPTY,
+            verdicts=verdicts_of(answer),
+            about=_brief(about),
+        )
+
+    def _cells(self, submission: str, answer: QuestionResult) -> list[Cell]:
+        there = self.sources.get(submission, {})
+        return [there[index] for index in answer.cells if index in there]
+
+    def text(self, question: str, submission: str) -> str:
+        """An answer's sources, as written; empty where they are not read yet, or cannot be."""
+        answer = self.folder.answers[question].get(submission)
+        return "\n\n".join(source for _, source in self._cells(submission, answer)) if answer is not None else ""
+
+    def _form(self, question: str, digest: str, cells: Sequence[Cell]) -> str:
+        """Made once for each answer that differs."""
+        key = (question, digest)
+        if not digest or key not in self._forms:
+            self._forms[key] = _brief(normal_form(cells))
+        return self._forms[key]
+
+    def arrange(self, question: str, alike: Alike | None = None, split: Iterable[str] = ()) -> Prepared:
+        """Have a question's groups made from its equal answers; from those of the last time where none are given."""
+        self.alike[question] = alike or self.alike[question]
+        self.prepared[question] = Prepared(question, self.alike[question], frozenset(split))
+        return self.prepared[question]
+
+    # How answers stand
+
+    def standing(self, question: str, submission: str) -> Standing:
+        return self._standings[question].get(submission, NOTHING)
+
+    def waiting(self, group: Group) -> int:
+        """Members that wait for a decision."""
+        standings = self._standings[group.question]
+        return sum(standings.get(submission, NOTHING).waits for submission in group.members)
+
+    def decided(self, group: Group) -> list[Change]:
+        found = (self.standing(group.question, submission).decision for submission in group.members)
+        return [decision for decision in found if decision is not None]
+
+    def is_offered(self, group: Group) -> bool:
+        return self.waiting(group) > 0 and bool(self.decided(group))
+
+    def all_changes(self, submission: str) -> list[Change]:
+        return self._changes.get(submission, [])
+
+    # Handing out
+
+    def next(self, prepared: Prepared, who: str, after: str = "") -> Group | None:
+        """The next group that waits, and that nobody else is at; those first of which others have a mark already."""
+        start = prepared.place.get(after, -1) + 1
+        order = [*prepared.order[start:], *prepared.order[:start]]
+        free = [
+            group
+            for group in (prepared.groups[id] for id in order)
+            if self.waiting(group) and self.leases.holder((prepared.question, group.id)) in (None, who)
+        ]
+        return next((group for group in free if self.is_offered(group)), free[0] if free else None)
+
+    def beside(self, prepared: Prepared, id: str, step: Literal[1, -1]) -> Group | None:
+        """The next group or the one before, marked or not; None at the end."""
+        place = prepared.place.get(id)
+        if place is None:
+            return prepared.groups[prepared.order[0]] if prepared.order else None
+        place += step
+        return prepared.groups[prepared.order[place]] if 0 <= place < len(prepared.order) else None
+
+    def held(self, prepared: Prepared, who: str) -> int:
+        """Groups that wait and that others are at."""
+        return sum(
+            self.leases.holder((prepared.question, group.id)) not in (None, who)
+            for group in prepared.groups.values()
+            if self.waiting(group)
+        )
+
+    # Deciding
+
+    def decide(
+        self,
+        group: Group,
+        said: Said,
+        points: Callable[[QuestionResult], float | None],
+        *,
+        who: str,
+        when: str,
+        op: str,
+        members: Sequence[str] | None = None,
+        open_only: bool = False,
+        digests: Mapping[str, str],
+    ) -> Wrote:
+        """Store one decision for each member, in one transaction: on the disk when this returns.
+
+        members: those that were shown; of the others nothing is decided. digests: of the members' answers as they were
+        when the groups were made: whoever has handed in another answer since is left alone. Raises Overwritten,
+        MarksError, DeskError.
+        """
+        wanted = list(group.members) if members is None else list(members)
+        standings = self._standings[group.question]
+        answers = self.folder.answers[group.question]
+        fit = [
+            submission
+            for submission in wanted
+            if submission in group.members
+            and submission in answers
+            and answers[submission].answer == digests.get(submission, answers[submission].answer)
+        ]
+        left_alone = [submission for submission in wanted if submission not in fit]
+        if open_only:
+            fit = [submission for submission in fit if standings[submission].decision is None]
+        decisions = [
+            Decision(
+                question=group.question,
+                submission=submission,
+                answer=answers[submission].answer,
+                points=points(answers[submission]),
+                before=self._points(answers[submission], standings[submission]),
+                items=list(said.items),
+                adjustment=said.adjustment,
+                comment=said.comment,
+                reason=said.reason,
+                seen=said.seen,
+            )
+            for submission in fit
+        ]
+        # Who has this very decision already needs no new one; unless somebody has come in between.
+        new = [each for each in decisions if not self._is_so(each, standings[each.submission], said.seen)]
+        changes = self.store.decide(new, who=who, when=when, op=op) if new else []
+        self.note(changes)
+        return Wrote(changes, fit, left_alone)
+
+    @staticmethod
+    def _is_so(decision: Decision, standing: Standing, seen: int) -> bool:
+        last = standing.decision
+        return (
+            last is not None
+            and standing.seen <= seen
+            and (last.points, last.items, last.adjustment, last.comment, last.reason)
+            == (decision.points, decision.items, decision.adjustment, decision.comment, decision.reason)
+        )
+
+    @staticmethod
+    def _points(answer: QuestionResult, standing: Standing) -> float | None:
+        return standing.decision.points if standing.decision is not None else answer.points
+
+    def note(self, changes: Sequence[Change]) -> None:
+        """Know of decisions that this process has just stored."""
+        revision = self.store.revision()
+        if revision == self._revision + 1:
+            self._revision = revision  # nobody else has written, so there is nothing more to read
+        for submission, own in _by_submission(changes).items():
+            known = self._changes.setdefault(submission, [])
+            there = {change.id for change in known}
+            known += [change for change in own if change.id not in there]
+            self._stand(submission)
+
+    # Numbers
+
+    def disagreeing(self, question: str) -> int:
+        """Groups of equal answers with unequal points."""
+        if question in self.prepared:
+            together: Iterable[Iterable[str]] = (group.members for group in self.prepared[question].groups.values())
+        else:
+            alike: dict[str, list[str]] = {}
+            for submission, answer in self.folder.answers[question].items():
+                alike.setdefault(answer.answer, []).append(submission)
+            together = alike.values()
+        return sum(len(self._given(question, members)) > 1 for members in together)
+
+    def _given(self, question: str, members: Iterable[str]) -> Counter[float]:
+        decisions = (self.standing(question, submission).decision for submission in members)
+        return Counter(
+            decision.points for decision in decisions if decision is not None and decision.points is not None
+        )
+
+    def offered(self, question: str) -> int:
+        """Answers that wait, and that somebody else's mark is offered for."""
+        if question not in self.prepared:
+            return 0
+        groups = self.prepared[question].groups.values()
+        return sum(self.waiting(group) for group in groups if self.is_offered(group))
+
+
+def _brief(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32] if text else ""
+
+
+def _by_submission(changes: Sequence[Change]) -> dict[str, list[Change]]:
+    found: dict[str, list[Change]] = {}
+    for change in changes:
+        found.setdefault(change.submission, []).append(change)
+    return found

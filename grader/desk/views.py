@@ -1,0 +1,191 @@
+"""From the desk's records to what the pages are told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from grader.desk.desk import Desk
+from grader.desk.forms import Cell
+from grader.desk.groups import Group
+from grader.desk.payloads import (
+    DecisionView,
+    GroupView,
+    LapsedView,
+    LeaseView,
+    NearView,
+    Place,
+    QuestionView,
+    QueuePayload,
+    QueueRow,
+)
+from grader.desk.pieces import Pieces, comment_html, source_html
+from grader.desk.prepared import Prepared
+from grader.report.budget import Budget
+from grader.report.markdown import render_markdown
+from grader.report.statuses import in_review
+from grader.report.text import clean, excerpt
+from grader.results.results import Change
+
+EXCERPT = 160
+"""Characters of a near-equal answer."""
+
+
+def question_view(desk: Desk, id: str) -> QuestionView:
+    """Raises DeskError."""
+    question = desk.question(id)
+    ids = [each.id for each in desk.assignment.questions]
+    place = ids.index(id)
+    return QuestionView(
+        id=id,
+        title=question.title,
+        kind=question.kind,
+        max_points=question.points,
+        criteria_html=str(render_markdown(question.criteria, Budget())) if question.criteria else "",
+        items=[],
+        before=ids[place - 1] if place else "",
+        after=ids[place + 1] if place + 1 < len(ids) else "",
+    )
+
+
+def decision_view(change: Change, count: int = 1) -> DecisionView:
+    return DecisionView(
+        id=change.id,
+        points=change.points,
+        items=list(change.items),
+        adjustment=change.adjustment,
+        comment=change.comment,
+        comment_html=comment_html(change.comment),
+        reason=change.reason,
+        who=change.who,
+        when=change.when,
+        count=count,
+    )
+
+
+def decisions_of(changes: Iterable[Change]) -> list[DecisionView]:
+    """Equal decisions once, the most common first."""
+    found: dict[tuple[object, ...], list[Change]] = {}
+    for change in changes:
+        key = (change.points, tuple(change.items), change.adjustment, change.comment, change.reason)
+        found.setdefault(key, []).append(change)
+    return [decision_view(same[-1], len(same)) for same in sorted(found.values(), key=lambda same: -len(same))]
+
+
+def group_view(desk: Desk, prepared: Prepared, group: Group, pieces: Pieces | None) -> GroupView:
+    question = group.question
+    answers = desk.folder.answers[question]
+    first = answers.get(group.members[0])
+    decisions = decisions_of(desk.decided(group))
+    waiting = desk.waiting(group)
+    undecided = len(group.members) - len(desk.decided(group))
+    return GroupView(
+        id=group.id,
+        size=len(group.members),
+        members=[desk.names.alias(submission) for submission in group.members],
+        empty=group.empty,
+        answer_html=pieces.answer_html if pieces is not None else "",
+        context_html=pieces.context_html if pieces is not None else "",
+        checks_html=pieces.checks_html if pieces is not None else "",
+        notes_html=pieces.notes_html if pieces is not None else "",
+        status=first.status if first is not None else "",
+        automatic_points=first.points if first is not None else None,
+        decision=decisions[0] if decisions and not undecided else None,
+        differing=decisions if len(decisions) > 1 else [],
+        offered=decisions[0] if decisions and undecided else None,
+        open=waiting,
+        late=sum(desk.folder.late.get(submission, False) for submission in group.members),
+        lapsed=_lapsed(desk, group),
+        near=[_near(desk, other) for other in prepared.near(group.id)],
+        split=bool(group.origin),
+        seen=max((desk.standing(question, submission).seen for submission in group.members), default=0),
+    )
+
+
+def _lapsed(desk: Desk, group: Group) -> LapsedView | None:
+    for submission in group.members:
+        lapsed = desk.standing(group.question, submission).lapsed
+        if lapsed is not None:
+            old: Sequence[Cell] | None = None
+            return LapsedView(
+                member=desk.names.alias(submission),
+                decision=decision_view(lapsed),
+                answer_html=source_html(list(old)) if old else "",
+            )
+    return None
+
+
+def _near(desk: Desk, group: Group) -> NearView:
+    decided = decisions_of(desk.decided(group))
+    text = " ".join(clean(desk.text(group.question, group.members[0])).split())
+    return NearView(
+        id=group.id,
+        size=len(group.members),
+        excerpt=excerpt(text, EXCERPT).text if len(text) > EXCERPT else text,
+        decided=decided[0] if decided else None,
+    )
+
+
+def place_of(desk: Desk, prepared: Prepared, group: Group | None) -> Place:
+    waiting = [desk.waiting(each) for each in prepared.groups.values()]
+    return Place(
+        index=prepared.place[group.id] + 1 if group is not None and group.id in prepared.place else 0,
+        of=len(prepared.order),
+        left=sum(count > 0 for count in waiting),
+        answers_left=sum(waiting),
+    )
+
+
+def leases_view(desk: Desk) -> list[LeaseView]:
+    return [LeaseView(who=lease.who, question=lease.place[0], group=lease.place[1]) for lease in desk.leases.all()]
+
+
+def queue_view(desk: Desk, who: str) -> QueuePayload:
+    at: dict[str, list[str]] = {}
+    for lease in desk.leases.all():
+        at.setdefault(lease.place[0], []).append(lease.who)
+    rows = [
+        _row(desk, question.id, who, sorted(set(at.get(question.id, [])))) for question in desk.assignment.questions
+    ]
+    # Text questions first: whoever marks is here to read.
+    start = next((row.id for row in rows if row.left), "")
+    return QueuePayload(
+        title=desk.assignment.title,
+        who=who,
+        questions=rows,
+        left=sum(row.left for row in rows),
+        answers=sum(row.answers for row in rows if row.kind == "text" or row.left or row.mine or row.others),
+        start=start,
+        people=desk.leases.present(),
+        faults=list(desk.folder.faults.values()),
+    )
+
+
+def _row(desk: Desk, id: str, who: str, at: list[str]) -> QueueRow:
+    question = desk.question(id)
+    answers = desk.folder.answers[id]
+    counts: Counter[str] = Counter()
+    for submission, answer in answers.items():
+        standing = desk.standing(id, submission)
+        counts["left"] += standing.waits
+        counts["review"] += standing.waits and in_review(answer)
+        counts["late"] += standing.waits and desk.folder.late.get(submission, False)
+        counts["lapsed"] += standing.lapsed is not None
+        if standing.decision is not None:
+            counts["mine" if standing.decision.who == who else "others"] += 1
+    return QueueRow(
+        id=id,
+        title=question.title,
+        kind=question.kind,
+        max_points=question.points,
+        answers=len(answers),
+        left=counts["left"],
+        mine=counts["mine"],
+        others=counts["others"],
+        review=counts["review"],
+        lapsed=counts["lapsed"],
+        late=counts["late"],
+        disagreeing=desk.disagreeing(id),
+        offered=desk.offered(id),
+        at=at,
+    )
