@@ -1,11 +1,10 @@
 // Begins the view that the page is for.
 
-import { base, newOp } from "./api.js";
+import { base, newOp, part } from "./api.js";
 import { counted, dialog, find, h } from "./dom.js";
 import { Outbox } from "./outbox.js";
-import { decisionView } from "./question.js";
+import { decisionView, showQuestion } from "./question.js";
 import { showQueue } from "./queue.js";
-import { showQuestion } from "./question.js";
 import { showStudent } from "./student.js";
 import { showOverview } from "./overview.js";
 
@@ -49,7 +48,7 @@ function showRefused() {
       made.close();
     };
     return h("li", {},
-      h("h3", {}, h("a", { href: `${base}/q/${encodeURIComponent(entry.body.question)}#${entry.body.group}` }, entry.about)),
+      h("h3", {}, h("a", { href: `${base}/q/${part(entry.body.question)}?group=${part(entry.body.group)}` }, entry.about)),
       conflict?.theirs
         ? h("div.d-both", {}, decisionView(conflict.theirs, "In the results"), decisionView(conflict.yours, "Yours"))
         : h("p", {}, entry.error, entry.body.comment && h("span.d-quote", {}, entry.body.comment)),
