@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from grader.cli.explain import explained, shown
+from grader.cli.explain import complain, explained, shown
 
 
 def mark(
     results: Annotated[Path, typer.Argument(help="The folder that `grader grade` has written.")],
     rubric: Annotated[Path, typer.Option(help="The rubric's folder, such as rubrics/dl1.")],
-    host: Annotated[str, typer.Option(help="Where to listen: 0.0.0.0 is for other machines, too.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: 8321, or the next port that is free.")] = 0,
+    name: Annotated[
+        str, typer.Option("--as", help="Your name, as it stands beside your marks. Default: the page asks for it.")
+    ] = "",
+    people: Annotated[
+        Path | None,
+        typer.Option(help="A file of those who mark together: a name and a token each. --invite writes it."),
+    ] = None,
+    invite: Annotated[
+        str, typer.Option(metavar="NAME", help="Put somebody into the file of --people, print their address, and end.")
+    ] = "",
+    host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0: for other machines, too.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: 8321, or the next one that is free.")] = 0,
     base_url: Annotated[
         str, typer.Option("--base-url", help="The address behind a proxy, such as https://example.edu/marking.")
     ] = "",
-    name: Annotated[str, typer.Option("--as", help="Your name, as it is to stand beside your marks.")] = "",
-    people: Annotated[
-        Path | None, typer.Option(help="A file with a name and a token for each person who marks.")
-    ] = None,
-    invite: Annotated[
-        str, typer.Option(help="Put a person into the file of --people, print their address, and end.")
-    ] = "",
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser.")] = False,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
 ) -> None:
-    """Mark in the browser: start a server on this machine, and open its page."""
+    """Mark in the browser: start a server on this machine, and open its page. Ctrl-C ends it."""
     with explained(results, lambda: "every mark is saved"):
-        from grader.assignment.assignment import load_assignment
         from grader.faults import Faults
 
         try:
@@ -37,16 +41,53 @@ def mark(
             import uvicorn  # noqa: F401
         except ImportError:
             raise Faults(["marking in the browser needs more packages: pip install 'grader[mark]'"]) from None
-        from grader.desk.people import People, fit_name, new_token
-        from grader.desk.server import address_with, listen, secret_of, serve
+        if invite:
+            _invite(results, people, invite, host, port, base_url)
+            return
+        _serve(results, rubric, name, people, host, port, base_url, no_browser)
 
-        assignment = load_assignment(rubric)
-        token = "" if people else new_token()
-        crowd = People(secret_of(results, "cookies"), token=token, name=fit_name(name) if name else "", file=people)
-        listening = listen(results, host, port, base_url)
-        address = address_with(listening.address, token) if token else listening.address
 
-        def ready() -> None:
-            typer.echo(f"Marking {shown(results)} at {address}")
+def _invite(results: Path, people: Path | None, name: str, host: str, port: int, base_url: str) -> None:
+    from grader.desk.people import invite
+    from grader.desk.server import address_with, expected_address
+    from grader.faults import Faults
 
-        serve(assignment, results, crowd, listening, ready)
+    if people is None:
+        raise Faults(["--invite NAME needs --people FILE, the file that the name is written into"])
+    token = invite(people, name)
+    typer.echo(f"{name} marks at {address_with(expected_address(results, host, port, base_url), token)}")
+    typer.echo(f"Only this line has the token; {shown(people)} has a digest of it. Send it to nobody else.")
+
+
+def _serve(
+    results: Path, rubric: Path, name: str, people: Path | None, host: str, port: int, base_url: str, no_browser: bool
+) -> None:
+    from grader.assignment.assignment import load_assignment
+    from grader.desk.people import People, fit_name
+    from grader.desk.server import address_with, kept_token, listen, secret_of, serve
+
+    assignment = load_assignment(rubric)
+    # With a file of people, each has a token from there; whoever starts the server needs one only to mark as well.
+    token = kept_token(results) if name or people is None else ""
+    who = People(secret_of(results, "cookies"), token=token, name=fit_name(name) if name else "", file=people)
+    listening = listen(results, host, port, base_url)
+    address = address_with(listening.address, token) if token else listening.address
+
+    def ready(faults: list[str]) -> None:
+        for fault in faults:
+            complain(fault)
+        typer.echo(f"Marking {shown(results)} at {address}")
+        if people is not None:
+            names = ", ".join(who.names()) or "nobody yet"
+            typer.echo(f"In {shown(people)}: {shown(names)}. --invite NAME makes an address for somebody else.")
+        typer.echo("Ctrl-C ends it. Every mark is saved at once.")
+        if token and not no_browser:
+            import webbrowser
+
+            webbrowser.open(address)
+
+    serve(assignment, results, who, listening, ready)
+    typer.echo("Ended. Every mark is saved.")
+    sys.stdout.flush()
+    # Threads that still make pieces of a page are not waited for.
+    os._exit(0)

@@ -21,6 +21,7 @@ from grader.desk.sources import context_cells, read_sources
 from grader.desk.standing import Standing, standing_of
 from grader.faults import Faults
 from grader.results.decisions import Decision, Store
+from grader.results.journal import is_about, is_older
 from grader.results.results import Change, QuestionResult, SubmissionResult
 
 NOTHING = Standing()
@@ -107,7 +108,7 @@ class Desk:
             for standings in self._standings.values():
                 standings.pop(submission, None)
             return
-        changes = self._changes.get(submission, [])
+        changes = [change for change in self._changes.get(submission, []) if is_about(change, result)]
         for question in result.questions:
             self._standings[question.id][submission] = standing_of(question, changes)
 
@@ -308,6 +309,17 @@ class Desk:
             there = {change.id for change in known}
             known += [change for change in own if change.id not in there]
             self._stand(submission)
+
+    def older_pages(self) -> list[str]:
+        """Submissions whose pages were made before the last decision about them."""
+        return [
+            submission
+            for submission, result in self.folder.results.items()
+            if is_older(
+                msgspec.structs.replace(result, final=self.folder.finals.get(submission)),
+                [change for change in self._changes.get(submission, []) if is_about(change, result)],
+            )
+        ]
 
     # Numbers
 

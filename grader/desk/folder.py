@@ -13,7 +13,7 @@ from grader.faults import shown
 from grader.marks.markable import fits
 from grader.report.store import RESULT
 from grader.results.classlist import CLASS_FILE, ClassList, SiteError, read_class_list
-from grader.results.results import QuestionResult, SubmissionResult, read_result
+from grader.results.results import Final, QuestionResult, SubmissionResult, read_result
 
 Stamp = tuple[int, int, int]
 
@@ -38,6 +38,8 @@ class Folder:
         """By question and submission."""
         self.faults: dict[str, str] = {}
         """A line for each submission that cannot be shown."""
+        self.finals: dict[str, Final | None] = {}
+        """The points that count, by the pages as they are on the disk."""
         self.late: dict[str, bool] = {}
         self.names: dict[str, str] = {}
         """What the course site calls people."""
@@ -85,6 +87,7 @@ class Folder:
                 f"({result.assignment}); grade it again"
             )
             return self._forget(submission)
+        self.finals[submission] = result.final
         # Pages that are made anew change what a result says of the final points, and nothing that is marked.
         result = msgspec.structs.replace(result, final=None)
         if self.results.get(submission) == result:

@@ -57,6 +57,15 @@ class Helper:
             raise HelperError(answer["error"])
         return answer["done"]
 
+    def leave(self, request: Any) -> None:
+        """Ask for something that nobody waits for any more, and close: it is done after all that was asked before."""
+        with contextlib.suppress(OSError):
+            process = self._running()
+            assert process.stdin is not None
+            process.stdin.write(_line(request))
+            process.stdin.flush()
+        self.close()
+
     def close(self) -> None:
         """Without waiting: what it has begun, it ends, and then itself."""
         self._closed = True

@@ -45,7 +45,7 @@ class People:
     """Tokens, and the cookies that stand for them. Compared in constant time; kept as digests only."""
 
     def __init__(self, secret: bytes, *, token: str = "", name: str = "", file: Path | None = None) -> None:
-        """Either one person's token and name (empty: to be asked for), or a file. Raises PeopleError.
+        """One person's token and name (empty: to be asked for), or a file of several, or both. Raises PeopleError.
 
         secret: what cookies are made with, so that the digests in the file let nobody in.
         """
@@ -82,10 +82,12 @@ class People:
         name = _named(cookie)
         if name is None:
             return None
-        key = self._alone if self._alone is not None else self._known.get(name)
-        if key is None or not hmac.compare_digest(cookie.encode(), self._cookie(key, name).encode()):
+        keys = [self._known.get(name), self._alone]
+        proofs = [self._cookie(key, name) for key in keys if key is not None]
+        if not any(hmac.compare_digest(cookie.encode(), proof.encode()) for proof in proofs):
             return None
-        return Session(name)
+        # Who alone has the token may be called otherwise since the server was started again.
+        return Session(name if name in self._known else self._name or name)
 
     def call(self, name: str) -> str:
         """The cookie of the one who has the token, called so from now on. Raises PeopleError."""

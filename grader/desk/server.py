@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import hashlib
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -20,12 +23,15 @@ from grader.desk.people import People
 from grader.desk.security import LOOPBACK, Place
 from grader.desk.service import Service
 from grader.faults import Faults
+from grader.results.results import write_atomically
 
 PORT = 8321
 """Tried first, and then those after it."""
 TRIES = 50
 FOLDER = ".desk"
 """In the results: keys that only their owner may read. Without them, pseudonyms and cookies are others."""
+ADDRESS = "address"
+"""Where the server was last; it has no token in it."""
 
 
 class ServerError(Faults):
@@ -44,19 +50,30 @@ def listen(output: Path, host: str, port: int, base_url: str) -> Listening:
     origin, base = _split(base_url)
     bound = _bind(host, port)
     number = bound.getsockname()[1]
-    named = f"[{host}]" if ":" in host else host
-    if host in ("0.0.0.0", "::", ""):
-        named = socket.gethostname()
     hosts = {*LOOPBACK, host.lower(), urlsplit(origin).hostname or "localhost"}
     if host not in LOOPBACK:
         hosts |= {socket.gethostname().lower(), socket.getfqdn().lower()}
     digest = hashlib.sha256(f"{output.resolve()}:{number}".encode(errors="surrogateescape")).hexdigest()[:8]
     place = Place(hosts=frozenset(hosts), origin=origin, base=base, cookie=f"grader-mark-{digest}")
-    return Listening(bound, place, f"{origin or f'http://{named}:{number}'}{base}/")
+    return Listening(bound, place, f"{origin or f'http://{_named(host)}:{number}'}{base}/")
+
+
+def expected_address(output: Path, host: str, port: int, base_url: str) -> str:
+    """Where the server of these results listens, or will when it is started so. Raises ServerError."""
+    with contextlib.suppress(OSError):
+        if not base_url and not port:
+            return (output / FOLDER / ADDRESS).read_text(encoding="utf-8")
+    origin, base = _split(base_url)
+    return f"{origin or f'http://{_named(host)}:{port or PORT}'}{base}/"
 
 
 def address_with(address: str, token: str) -> str:
     return f"{address}login?token={quote(token, safe='')}"
+
+
+def kept_token(output: Path) -> str:
+    """One token for these results, so that pages which are open go on when the server is started again."""
+    return base64.urlsafe_b64encode(secret_of(output, "token")).decode().rstrip("=")
 
 
 def secret_of(output: Path, name: str) -> bytes:
@@ -69,17 +86,20 @@ def secret_of(output: Path, name: str) -> bytes:
 
 
 def serve(
-    assignment: Assignment, output: Path, people: People, listening: Listening, ready: Callable[[], None]
+    assignment: Assignment, output: Path, people: People, listening: Listening, ready: Callable[[list[str]], None]
 ) -> None:
-    """Until Ctrl-C, which ends it at once. ready: called when it answers. Raises MarksError, OSError."""
+    """Until Ctrl-C, which ends it at once. ready: called when it answers, with a line for each submission
+    that cannot be marked. Raises MarksError, OSError."""
     asyncio.run(_serve(assignment, output, people, listening, ready))
 
 
 async def _serve(
-    assignment: Assignment, output: Path, people: People, listening: Listening, ready: Callable[[], None]
+    assignment: Assignment, output: Path, people: People, listening: Listening, ready: Callable[[list[str]], None]
 ) -> None:
     service = Service(assignment, output, secret_of(output, "names"))
     await service.start()
+    with contextlib.suppress(OSError):
+        write_atomically(output / FOLDER / ADDRESS, listening.address)
     app = Application(service, people, listening.place).build()
     config = uvicorn.Config(
         app,
@@ -95,7 +115,7 @@ async def _serve(
         timeout_keep_alive=75,
     )
     server = _Server(config)
-    server.ready = ready
+    server.ready = lambda: ready(list(service.desk.folder.faults.values()))
     server.ending = service.events.close
     try:
         await server.serve(sockets=[listening.socket])
@@ -107,6 +127,23 @@ class _Server(uvicorn.Server):
     ready: Callable[[], None]
     ending: Callable[[], None]
 
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Ctrl-C is the way to end it, and no failure: it is not raised again, and nothing waits for open pages."""
+
+        def end(number: int, frame: FrameType | None) -> None:
+            self.should_exit = self.force_exit = True
+
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            for number, handler in before.items():
+                if handler is not signal.SIG_IGN:
+                    signal.signal(number, end)
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.ready()
@@ -114,6 +151,13 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.ending()
         await super().shutdown(sockets)
+
+
+def _named(host: str) -> str:
+    """As it stands in an address."""
+    if host in ("0.0.0.0", "::", ""):
+        return socket.gethostname()
+    return f"[{host}]" if ":" in host else host
 
 
 def _split(base_url: str) -> tuple[str, str]:

@@ -57,6 +57,8 @@ class Service:
         """Read the class. Raises MarksError, OSError."""
         self.desk = await self.on_desk(self._open)
         await self.on_desk(self.desk.follow)
+        # Those that were not made anew when the server was last ended.
+        self.rewrite(await self.on_desk(self.desk.older_pages), "")
         for work in (self._read_all, self._follow, self._rewrite):
             self._start(work())
 
@@ -71,12 +73,11 @@ class Service:
         submissions, questions = self._to_rewrite
         if submissions:
             # It goes on by itself until these are made.
-            self._rendering.submit(self._ask_for_pages, submissions, questions)
-            await asyncio.sleep(0.05)
+            self._pages.leave(self._request(submissions, questions))
         self._order.close()
         self._pages.close()
         for pool in (self._thread, self._preparing, self._rendering):
-            pool.shutdown(wait=False, cancel_futures=False)
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -182,7 +183,8 @@ class Service:
         """Have their reports, and what goes with them, made anew soon."""
         self._to_rewrite[0].update(submissions)
         self._to_rewrite[1].add(question)
-        self._rewrite_soon.set()
+        if self._to_rewrite[0]:
+            self._rewrite_soon.set()
 
     async def _rewrite(self) -> None:
         loop = asyncio.get_running_loop()
@@ -195,21 +197,19 @@ class Service:
             self._rewrite_soon.clear()
             (submissions, questions), self._to_rewrite = self._to_rewrite, (set(), set())
             try:
-                await loop.run_in_executor(None, self._ask_for_pages, submissions, questions)
+                await loop.run_in_executor(None, self._pages.ask, self._request(submissions, questions))
             except HelperError as error:
                 self.faults.append(f"pages could not be made anew: {error}")
             else:
                 self.events.tell("pages", {"submissions": len(submissions)})
 
-    def _ask_for_pages(self, submissions: Iterable[str], questions: Iterable[str]) -> None:
-        self._pages.ask(
-            {
-                "rubric": str(self.assignment.folder),
-                "output": str(self.output),
-                "submissions": sorted(submissions),
-                "questions": sorted(questions),
-            }
-        )
+    def _request(self, submissions: Iterable[str], questions: Iterable[str]) -> dict[str, Any]:
+        return {
+            "rubric": str(self.assignment.folder),
+            "output": str(self.output.absolute()),
+            "submissions": sorted(submissions),
+            "questions": sorted(questions),
+        }
 
 
 def now() -> str:

@@ -83,15 +83,19 @@ def _raw_cells(path: Path) -> list[bytes]:
     """Each an object in JSON; none where the notebook cannot be read."""
     try:
         data = path.read_bytes()
-        return [bytes(cell) for cell in msgspec.json.decode(data, type=_Cells).cells if bytes(cell[:1]) == b"{"]
+        return [_object(bytes(cell)) for cell in msgspec.json.decode(data, type=_Cells).cells]
     except OSError:
         return []
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # Half of a surrogate pair is nothing that can be written, but notebooks have it escaped, and the standard
         # library reads it.
         with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
-            return [json.dumps(cell).encode() for cell in json.loads(data)["cells"] if isinstance(cell, dict)]
+            return [_object(json.dumps(cell).encode()) for cell in json.loads(data)["cells"]]
         return []
+
+
+def _object(raw: bytes) -> bytes:
+    return raw if raw.startswith(b"{") else b"{}"
 
 
 def without_names(notebook: Mapping[str, Any], indices: Sequence[int]) -> list[int]:
