@@ -151,7 +151,7 @@ export class Form {
     this.saveButton = h("button.d-main-button", { type: "button", onclick: () => this.on.save() }, this.keyed ? ["Save and next ", kbd("save")] : "Save");
     const parts = [
       h("div.d-sum", {}, this.total, h("span.of", {}, `of ${counted(question.max_points, "point")}`), this.how),
-      this.itemList,
+      question.items.length > 0 && this.itemList,
       h("div.d-choices", {}, this.noneButton, this.fullButton, this.on.edit && h("button", { type: "button", onclick: () => this.on.edit(null) }, "New item ", this.keyed && kbd("item"))),
       h("div.d-field", {}, h("label", { for: commentId }, "Comment ", this.keyed && kbd("comment")), this.commentField, this.suggestions),
     ];

@@ -174,7 +174,7 @@ class QuestionDesk {
 
   showPlace() {
     const { question, place } = this.payload;
-    const turn = (id, name, text) => id && h("a", { href: `${base}/q/${part(id)}`, rel: name, title: `${text}: ${id}` }, h("span.hidden", {}, `${text}: ${id}`), h("kbd", { "aria-hidden": "true", "data-key-of": name === "prev" ? "questionBefore" : "questionAfter" }, keyOf(name === "prev" ? "questionBefore" : "questionAfter")));
+    const turn = (id, name, text) => id && h("a", { href: `${base}/q/${part(id)}`, rel: name, title: `${text}: ${id}` }, h("span.hidden", {}, `${text}: ${id}`), h("span.d-arrow", { "aria-hidden": "true" }, name === "prev" ? "←" : "→"), h("kbd", { "aria-hidden": "true", "data-key-of": name === "prev" ? "questionBefore" : "questionAfter" }, keyOf(name === "prev" ? "questionBefore" : "questionAfter")));
     fill(find("#place"),
       turn(question.before, "prev", "Question before"),
       h("span.d-question", {}, h("span.id", {}, question.id), " ", h("span.d-question-title", {}, question.title)),
@@ -183,17 +183,24 @@ class QuestionDesk {
     );
   }
 
-  showNothing() {
+  async showNothing() {
     const { held } = this.payload;
+    this.onward = null;
+    const button = h("a.d-main-button", { href: `${base}/` }, "To the queue ", kbd("save"));
     fill(this.work,
       h("header.d-head", {}, h("h1.d-title", { id: "title", tabindex: -1 }, held ? "Others are at what is left here" : "Nothing is left here")),
-      h("p", {}, held ? `${counted(held, "group")} that wait are open at other desks.` : "Every answer to this question is marked."),
-      h("div.d-choices", {},
-        h("a.d-main-button", { href: `${base}/` }, "To the queue"),
-        this.question.after && h("a.d-button", { href: `${base}/q/${part(this.question.after)}` }, "Next question ", kbd("questionAfter")),
-        h("button", { type: "button", onclick: () => this.step("after") }, "Look at them again ", kbd("next"))));
+      h("p", {}, held ? `${counted(held, "group")} that wait ${held === 1 ? "is" : "are"} open at other desks.` : this.question.kind === "code" ? "The checks, or a person, have decided every answer to this question." : "Every answer to this question is marked."),
+      h("div.d-choices", {}, button, h("button", { type: "button", onclick: () => this.step("after") }, "Look at them again ", kbd("next"))));
     fill(this.side);
     find("#title").focus();
+    this.onward = button;
+    await this.ask(() => get("/api/queue"), ({ questions }) => {
+      const place = questions.findIndex((row) => row.id === this.question.id);
+      const later = [...questions.slice(place + 1), ...questions.slice(0, place)].find((row) => row.left);
+      if (!later || this.onward !== button) return;
+      button.href = `${base}/q/${part(later.id)}`;
+      fill(button, "Continue ", kbd("save"), h("span.d-continue-what", {}, `${later.id} ${later.title}`));
+    });
   }
 
   nearView() {
@@ -260,6 +267,7 @@ class QuestionDesk {
 
   async save() {
     const { form, group, question } = this;
+    if (!group) this.onward?.click();
     if (!form || this.busy) return;
     if (!form.decides) {
       say("Choose an item, none or full marks first.");

@@ -49,6 +49,9 @@ function draw(payload, reload) {
   const done = payload.answers - payload.left;
   const used = COLUMNS.filter(([key], place) => place < 3 || payload.questions.some((row) => row[key]));
   const start = payload.questions.find((row) => row.id === payload.start);
+  const settled = (row) => row.kind === "code" && !COLUMNS.some(([key]) => row[key]) && !row.at.some((name) => name !== who);
+  const [rows, quiet] = [payload.questions.filter((row) => !settled(row)), payload.questions.filter(settled)];
+  const open = find("#quiet")?.open;
   showPeople(payload.people);
   fill(find("#place"), h("span.d-left", {}, `${counted(payload.left, "answer")} left of ${payload.answers}`));
   fill(find("#main"),
@@ -61,15 +64,20 @@ function draw(payload, reload) {
         h("progress", { max: payload.answers || 1, value: done, "aria-label": "Answers that are marked" }),
         h("span", {}, `${done} of ${counted(payload.answers, "answer")} marked`))),
     payload.faults?.length > 0 && h("div.d-note", {}, h("p", {}, "These cannot be marked here:"), h("ul", {}, payload.faults.map((line) => h("li", {}, line)))),
-    h("div.scroll.d-queue", { role: "region", "aria-label": "Questions", tabindex: 0 },
-      h("table", {},
-        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Question"), used.map(([, name, meaning]) => h("th.figure", { scope: "col", title: meaning }, name)), h("th", { scope: "col" }, "Who is at it"))),
-        h("tbody", {}, payload.questions.map((row) => rowOf(row, used))))),
+    rows.length > 0 && tableOf("Questions", rows, used),
+    quiet.length > 0 && h("details.d-quiet-ones", { id: "quiet", open }, h("summary", {}, `${counted(quiet.length, "question")} that the checks have decided`), tableOf("Questions that the checks have decided", quiet, used)),
     h("div.d-choices", {},
       h("button", { type: "button", onclick: () => share(payload, reload) }, "Deal out shares"),
       h("button", { type: "button", onclick: () => second(payload, reload) }, "Have a part marked twice"),
       h("a.d-button", { href: `${base}/overview` }, "Overview")),
   );
+}
+
+function tableOf(name, rows, used) {
+  return h("div.scroll.d-queue", { role: "region", "aria-label": name, tabindex: 0 },
+    h("table", {},
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Question"), used.map(([, name, meaning]) => h("th.figure", { scope: "col", title: meaning }, name)), h("th", { scope: "col" }, "Who is at it"))),
+      h("tbody", {}, rows.map((row) => rowOf(row, used)))));
 }
 
 function rowOf(row, used) {
