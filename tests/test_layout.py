@@ -30,7 +30,7 @@ ROOMS: dict[str, set[str]] = {
         *("validation", "grading", "report", "rubric", "execution", "slicing", "assignment", "results", "inside"),
         "faults",
     },
-    "desk": {"marks", "report", "assignment", "results", "faults"},
+    "desk": {"marks", "report", "assignment", "results", "faults", "light"},
     "sites": {"marks", "report", "assignment", "results"},
     "validation": {"grading", "report", "rubric", "execution", "assignment", "results", "faults"},
     "grading": {"report", "rubric", "execution", "assignment", "results", "inside", "faults", "light"},

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import parse_qs
 
 import msgspec
 from markupsafe import Markup, escape
 from starlette.applications import Starlette
-from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
@@ -59,7 +59,9 @@ class Application:
             Route("/api/next", self.next),
             Route("/api/decide", self.decide, methods=["POST"]),
         ]
-        app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error, Exception: _broken})
+        app = Starlette(
+            routes=routes, exception_handlers={HTTPException: _http_error, Faults: _fault, Exception: _broken}
+        )
         return Guard(app, self._people, self._place)
 
     # The way in
@@ -96,9 +98,9 @@ class Application:
         return self._page(request, "name", "Your name", {})
 
     async def name(self, request: Request) -> Response:
-        form: FormData = await request.form()
+        form = parse_qs((await request.body()).decode(errors="replace"))
         try:
-            cookie = self._people.call(str(form.get("name", "")))
+            cookie = self._people.call(form.get("name", [""])[0])
         except PeopleError as error:
             raise HTTPException(400, str(error)) from None
         response = RedirectResponse(f"{self._place.base}/", 303)
@@ -224,12 +226,9 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return _json(Refused(error=error.detail), error.status_code)
 
 
+async def _fault(request: Request, error: Exception) -> Response:
+    return _json(Refused(error=str(error)), 404 if isinstance(error, DeskError) else 500)
+
+
 async def _broken(request: Request, error: Exception) -> Response:
-    if isinstance(error, DeskError):
-        return _json(Refused(error=str(error)), 404)
-    if isinstance(error, Faults):
-        return _json(Refused(error=str(error)), 409)
     return _json(Refused(error=f"internal error, a bug in the grader: {type(error).__name__}: {error}"), 500)
-
-
-Handler = Callable[[Request], Awaitable[Response]]

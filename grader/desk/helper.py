@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from grader.faults import Faults
+from grader.light import leave_out_unused
 
 Job = Literal["order", "pages"]
 
@@ -88,6 +89,7 @@ class Helper:
 
 def main(job: Job) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_out_unused()
     with contextlib.suppress(OSError):
         os.nice(10)
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")

@@ -42,6 +42,7 @@ class Service:
         """The only one that knows the desk: decisions are made one after the other."""
         self._preparing = ThreadPoolExecutor(1, "prepare")
         self._rendering = ThreadPoolExecutor(1, "render")
+        self._rewriting = ThreadPoolExecutor(1, "rewrite")
         self._order, self._pages = Helper("order"), Helper("pages")
         self._kept = Kept()
         self._ready: dict[str, asyncio.Task[Prepared]] = {}
@@ -76,7 +77,7 @@ class Service:
             self._pages.leave(self._request(submissions, questions))
         self._order.close()
         self._pages.close()
-        for pool in (self._thread, self._preparing, self._rendering):
+        for pool in (self._thread, self._preparing, self._rendering, self._rewriting):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -197,7 +198,7 @@ class Service:
             self._rewrite_soon.clear()
             (submissions, questions), self._to_rewrite = self._to_rewrite, (set(), set())
             try:
-                await loop.run_in_executor(None, self._pages.ask, self._request(submissions, questions))
+                await loop.run_in_executor(self._rewriting, self._pages.ask, self._request(submissions, questions))
             except HelperError as error:
                 self.faults.append(f"pages could not be made anew: {error}")
             else:
