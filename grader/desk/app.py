@@ -102,8 +102,8 @@ class Application:
         try:
             cookie = self._people.call(form.get("name", [""])[0])
         except PeopleError as error:
-            raise HTTPException(400, str(error)) from None
-        response = RedirectResponse(f"{self._place.base}/", 303)
+            return self._page(request, "name", "Your name", {}, fault=str(error), status=400)
+        response: Response = RedirectResponse(f"{self._place.base}/", 303)
         self._set(response, cookie)
         return response
 
@@ -129,20 +129,20 @@ class Application:
     async def overview_page(self, request: Request) -> Response:
         raise HTTPException(404, "not there yet")
 
-    def _page(self, request: Request, view: str, title: str, first: Any) -> Response:
-        html = (
-            environment()
-            .get_template(f"desk_{view}.html.j2")
-            .render(
-                view=view,
-                title=title,
-                base=self._place.base,
-                assignment=self._service.assignment,
-                who=_who(request) or "",
-                first=in_script(first),
-            )
+    def _page(
+        self, request: Request, view: str, title: str, first: Any, *, fault: str = "", status: int = 200
+    ) -> Response:
+        template = environment().get_template(f"desk_{view}.html.j2")
+        html = template.render(
+            view=view,
+            title=title,
+            base=self._place.base,
+            assignment=self._service.assignment,
+            who=_who(request) or "",
+            first=in_script(first),
+            fault=fault,
         )
-        return HTMLResponse(html)
+        return HTMLResponse(html, status)
 
     async def report_style(self, request: Request) -> Response:
         style = resources.files("grader.report").joinpath("templates/style.css").read_text(encoding="utf-8")
@@ -166,6 +166,7 @@ class Application:
                 after=asked.get("after", ""),
                 before=asked.get("before", ""),
                 marked=asked.get("marked", "") in ("1", "true"),
+                ahead=asked.get("ahead", "") in ("1", "true"),
             )
         )
 

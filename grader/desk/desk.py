@@ -71,6 +71,7 @@ class Desk:
         self.folder = Folder(assignment, output)
         self.leases = Leases()
         self.sources: dict[str, dict[int, Cell]] = {}
+        self.shown: dict[str, dict[int, str]] = {}
         self.prepared: dict[str, Prepared] = {}
         self.alike: dict[str, Alike] = {}
         self._questions: dict[str, Question] = {question.id: question for question in assignment.questions}
@@ -115,11 +116,12 @@ class Desk:
     def read(self, results: Iterable[SubmissionResult]) -> None:
         """Take the answers' sources from the executed notebooks."""
         for result in results:
-            sources = read_sources(self.assignment, self.output, result)
+            found = read_sources(self.assignment, self.output, result)
             # What was given to all, and what many copy, is there once.
             self.sources[result.submission] = {
-                index: (kind, self._shared.setdefault(source, source)) for index, (kind, source) in sources.items()
+                index: (kind, self._shared.setdefault(source, source)) for index, (kind, source) in found.cells.items()
             }
+            self.shown[result.submission] = found.shown
 
     # Groups
 
@@ -143,21 +145,26 @@ class Desk:
         if not form and answer.status != "missing" and answer.kind == "code":
             # Nothing of it can be read, but it was checked.
             form = answer.answer or "code"
-        result = self.folder.results.get(submission)
-        about = ""
-        if result is not None and (cells := context_cells(self.assignment, result, answer)):
-            there = self.sources.get(submission, {})
-            ids = set(getattr(self._questions[question], "context", ()))
-            verdicts = [verdicts_of(other) for other in result.questions if other.id in ids]
-            own = [there[index] for index in cells if index in there and index not in answer.cells]
-            about = f"{normal_form(own)}{verdicts if any(verdicts) else ''}"
         return Member(
             submission=submission,
             digest=answer.answer,
             form=form or EMPTY,
             verdicts=verdicts_of(answer),
-            about=_brief(about),
+            about=_brief(self._about(submission, answer)),
         )
+
+    def _about(self, submission: str, answer: QuestionResult) -> str:
+        """What the run that an answer talks about has shown, and how it was checked; its code, where it shows nothing."""
+        result = self.folder.results.get(submission)
+        if result is None:
+            return ""
+        there, shown = self.sources.get(submission, {}), self.shown.get(submission, {})
+        cells = [each for each in context_cells(self.assignment, result, answer) if each not in answer.cells]
+        outputs = [shown[index] for index in cells if shown.get(index)]
+        code = "" if outputs else normal_form([there[index] for index in cells if index in there])
+        ids = set(getattr(self._questions[answer.id], "context", ()))
+        verdicts = [verdicts_of(other) for other in result.questions if other.id in ids]
+        return f"{outputs}{code}{verdicts}" if outputs or code or any(verdicts) else ""
 
     def _cells(self, submission: str, answer: QuestionResult) -> list[Cell]:
         there = self.sources.get(submission, {})
@@ -203,14 +210,19 @@ class Desk:
 
     # Handing out
 
-    def next(self, prepared: Prepared, who: str, after: str = "") -> Group | None:
-        """The next group that waits, and that nobody else is at; those first of which others have a mark already."""
+    def next(self, prepared: Prepared, who: str, after: str = "", but: str = "") -> Group | None:
+        """The next group that waits, and that nobody else is at; those first of which others have a mark already.
+
+        but: not this one.
+        """
         start = prepared.place.get(after, -1) + 1
         order = [*prepared.order[start:], *prepared.order[:start]]
         free = [
             group
             for group in (prepared.groups[id] for id in order)
-            if self.waiting(group) and self.leases.holder((prepared.question, group.id)) in (None, who)
+            if group.id != but
+            and self.waiting(group)
+            and self.leases.holder((prepared.question, group.id)) in (None, who)
         ]
         return next((group for group in free if self.is_offered(group)), free[0] if free else None)
 

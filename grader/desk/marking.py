@@ -65,9 +65,9 @@ class Marking:
         return await self._show(prepared, group, who)
 
     async def next(
-        self, question: str, who: str, *, after: str = "", before: str = "", marked: bool = False
+        self, question: str, who: str, *, after: str = "", before: str = "", marked: bool = False, ahead: bool = False
     ) -> GroupPayload:
-        """Raises DeskError."""
+        """ahead: the page still shows `after`, and asks for what comes then. Raises DeskError."""
         prepared = await self._service.prepared(question)
         desk = self._service.desk
 
@@ -77,10 +77,10 @@ class Marking:
                 if group is not None:
                     desk.leases.take(who, (question, group.id))
             else:
-                group = desk.next(prepared, who, after)
+                group = desk.next(prepared, who, after, but=after if ahead else "")
                 if group is not None:
                     desk.leases.take(who, (question, group.id))
-            for place in {before, after} - {""}:
+            for place in {before, after} - {""} if not ahead else ():
                 if group is None or place != group.id:
                     desk.leases.release(who, (question, place))
             return group

@@ -10,6 +10,8 @@ import msgspec
 class ItemView(msgspec.Struct, kw_only=True):
     key: str
     text: str
+    words: str
+    """For the student, as written."""
     words_html: str
     points: float
     digit: str

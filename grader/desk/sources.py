@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -21,6 +21,7 @@ from grader.results.results import QuestionResult, SubmissionResult
 KEPT = 20_000
 """Characters of an answer's cell that are kept in memory, and in the store with a decision about it."""
 
+_NUMBERED = re.compile(rb'"execution_count":\s*\d+,?')
 _NAMES = re.compile(r"^[\W_]*(?:name|student|group|team)s?[\W_]*:", re.IGNORECASE)
 
 
@@ -31,22 +32,43 @@ class _Source(msgspec.Struct):
     source: Any = ""
 
 
+class _Outputs(msgspec.Struct):
+    outputs: msgspec.Raw = msgspec.Raw(b"[]")
+
+
 class _Cells(msgspec.Struct):
     cells: list[msgspec.Raw] = []
 
 
-def read_sources(assignment: Assignment, output: Path, result: SubmissionResult) -> dict[int, Cell]:
-    """The cells that answer some question, by index; none where the notebook cannot be read.
+class Read(NamedTuple):
+    """Cells by their indices."""
+
+    cells: dict[int, Cell]
+    shown: dict[int, str]
+    """A digest of what a cell that answers talk about has shown: prints, figures. Empty where it has shown nothing."""
+
+
+def read_sources(assignment: Assignment, output: Path, result: SubmissionResult) -> Read:
+    """The cells that answer some question, or are talked about; none where the notebook cannot be read.
 
     Longer sources than `KEPT` end with a digest of the whole: equal beginnings are not equal answers.
     """
-    wanted = {
-        index
-        for question in result.questions
-        for index in (*question.cells, *context_cells(assignment, result, question))
-    }
+    wanted = {index for question in result.questions for index in question.cells}
+    about = {index for question in result.questions for index in context_cells(assignment, result, question)}
     cells = _raw_cells(output / result.submission / NOTEBOOK)
-    return {index: _cell(cells[index]) for index in wanted if 0 <= index < len(cells)}
+    there = [index for index in {*wanted, *about} if 0 <= index < len(cells)]
+    return Read(
+        {index: _cell(cells[index]) for index in there}, {index: _shown(cells[index]) for index in about & set(there)}
+    )
+
+
+def _shown(raw: bytes) -> str:
+    try:
+        outputs = bytes(msgspec.json.decode(raw, type=_Outputs).outputs)
+    except msgspec.DecodeError:
+        return ""
+    outputs = _NUMBERED.sub(b"", outputs)
+    return hashlib.sha256(outputs).hexdigest() if len(outputs) > 2 else ""
 
 
 def _cell(raw: bytes) -> Cell:

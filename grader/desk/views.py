@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from grader.desk.desk import Desk
 from grader.desk.forms import Cell
@@ -21,9 +22,8 @@ from grader.desk.payloads import (
 )
 from grader.desk.pieces import Pieces, comment_html, source_html
 from grader.desk.prepared import Prepared
-from grader.report.budget import Budget
-from grader.report.markdown import render_markdown
-from grader.report.statuses import in_review
+from grader.report.markdown import render_criteria
+from grader.report.statuses import in_review, shown_status
 from grader.report.text import clean, excerpt
 from grader.results.results import Change
 
@@ -41,11 +41,16 @@ def question_view(desk: Desk, id: str) -> QuestionView:
         title=question.title,
         kind=question.kind,
         max_points=question.points,
-        criteria_html=str(render_markdown(question.criteria, Budget())) if question.criteria else "",
+        criteria_html=_criteria(question.criteria),
         items=[],
         before=ids[place - 1] if place else "",
         after=ids[place + 1] if place + 1 < len(ids) else "",
     )
+
+
+@lru_cache(maxsize=1_000)
+def _criteria(criteria: str) -> str:
+    return str(render_criteria(criteria)) if criteria else ""
 
 
 def decision_view(change: Change, count: int = 1) -> DecisionView:
@@ -88,7 +93,7 @@ def group_view(desk: Desk, prepared: Prepared, group: Group, pieces: Pieces | No
         context_html=pieces.context_html if pieces is not None else "",
         checks_html=pieces.checks_html if pieces is not None else "",
         notes_html=pieces.notes_html if pieces is not None else "",
-        status=first.status if first is not None else "",
+        status=shown_status(first) if first is not None else "",
         automatic_points=first.points if first is not None else None,
         decision=decisions[0] if decisions and not undecided else None,
         differing=decisions if len(decisions) > 1 else [],
