@@ -102,15 +102,17 @@ def log(
     faults: list[str] = []
     with explained(results, str):
         from grader.report.store import read_results
-        from grader.results.journal import MarksError, read_changes
+        from grader.results.decisions import read_marks
+        from grader.results.journal import MarksError
 
         found, faults = read_results(results)
         chosen = [result for result in found if submission in (None, result.submission)]
         if not chosen and not faults:
             what = "no results" if submission is None else f"no submission {submission!r}"
             raise MarksError([f"{shown(results)}: holds {what}"])
+        marks = read_marks(results)
         for result in chosen:
-            for change in read_changes(results / result.submission):
+            for change in marks.of(result.submission):
                 typer.echo(shown(f"{change.when} {change.who}, {result.submission}, {_in_words(change, result)}"))
     for fault in faults:
         complain(fault)
@@ -130,7 +132,7 @@ def _login_name() -> str:
 
 
 def _in_words(change: Change, result: SubmissionResult) -> str:
-    about = {each for question in result.questions for each in question.changes}
+    about = [each for question in result.questions for each in question.changes]
     parts = [
         _step(change),
         "" if change in about else _why_not(change, result),

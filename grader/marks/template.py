@@ -19,7 +19,7 @@ from grader.report.answers import cell_ranges
 from grader.report.store import read_notebook
 from grader.report.text import clean, excerpt, joined
 from grader.results.classlist import SiteError, read_class_list
-from grader.results.journal import read_changes
+from grader.results.decisions import read_marks
 from grader.results.results import QuestionResult, SubmissionResult, format_points, told, write_atomically
 
 SUFFIX = ".yaml"
@@ -45,6 +45,7 @@ def template(assignment: Assignment, output: Path, folder: Path, *, force: bool 
     A file that somebody has filled in stays as it is, unless `force`. Raises MarksError, OSError.
     """
     markable = find_markable(assignment, output)
+    marks = read_marks(output)
     made = Made(faults=[*markable.faults, *markable.unfit.values()])
     try:
         classlist = read_class_list(output)
@@ -70,7 +71,7 @@ def template(assignment: Assignment, output: Path, folder: Path, *, force: bool 
             blank(
                 assignment,
                 result,
-                len(read_changes(output / result.submission)),
+                len(marks.of(result.submission)),
                 names,
                 notebook,
                 place_of(output, result),

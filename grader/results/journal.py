@@ -1,62 +1,17 @@
-"""What people decided about one submission: kept beside what the checks found, and merged with it on reading."""
+"""What people decided about one submission, merged with what the checks found: on reading, never on the disk."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import msgspec
 
-from grader.faults import Faults, shown
-from grader.results.results import Change, QuestionResult, SubmissionResult, total, write_atomically
-
-FILE = "marks.json"
+from grader.faults import Faults
+from grader.results.results import Change, Final, QuestionResult, SubmissionResult, total
 
 
 class MarksError(Faults):
     """Marks cannot be read or used."""
-
-
-def read_changes(folder: Path) -> list[Change]:
-    """All decisions about the submission of this folder, oldest first; MarksError where they cannot be read."""
-    path = folder / FILE
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=list[Change])
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise MarksError([f"{shown(path)}: cannot be read ({error.strerror}); the marks in it are needed"]) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        why = f"is damaged ({error}); correct it, or move it away and mark again"
-        raise MarksError([f"{shown(path)}: {why}"]) from None
-
-
-def write_changes(folder: Path, changes: Sequence[Change]) -> None:
-    """Store all decisions about the submission of this folder. Whoever adds to them holds the lock (`locked`)."""
-    write_atomically(folder / FILE, msgspec.json.format(msgspec.json.encode(list(changes)), indent=1) + b"\n")
-
-
-@contextlib.contextmanager
-def locked(output: Path) -> Iterator[None]:
-    """Keep others from changing marks in these results meanwhile: of two who add at once, neither is lost.
-
-    MarksError where there is no such folder.
-    """
-    try:
-        handle = os.open(output, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        why = f"cannot be read ({error.strerror}); name the folder that `grader grade` has written"
-        raise MarksError([f"{shown(output)}: {why}"]) from None
-    try:
-        # Some network file systems lock no folders. There, marks are still written whole.
-        with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def merged(result: SubmissionResult, changes: Sequence[Change]) -> SubmissionResult:
@@ -70,6 +25,26 @@ def merged(result: SubmissionResult, changes: Sequence[Change]) -> SubmissionRes
     new = msgspec.structs.replace(result, questions=questions)
     total(new)
     return new
+
+
+def final(result: SubmissionResult, changes: Sequence[Change]) -> Final:
+    """What counts in the end. `result`: with `changes`, all that are about the submission, merged in."""
+    return Final(
+        points=result.points,
+        code_points=result.code_points,
+        points_to_mark=result.points_to_mark,
+        points_in_review=result.points_in_review,
+        questions={question.id: question.points for question in result.questions},
+        decisions=len(changes),
+        last=changes[-1].id if changes else 0,
+    )
+
+
+def is_older(result: SubmissionResult, changes: Sequence[Change]) -> bool:
+    """Whether a submission's pages, stored with `result`, were made before the last of the decisions about it."""
+    if result.final is None:
+        return bool(changes)
+    return (result.final.decisions, result.final.last) != (len(changes), changes[-1].id if changes else 0)
 
 
 def is_about(change: Change, result: SubmissionResult) -> bool:

@@ -87,6 +87,15 @@ class Change(msgspec.Struct, kw_only=True, frozen=True):
     submission: str = ""
     """The submission that was marked: for another, also one with an equal answer, it says nothing. Empty where an
     earlier version wrote it."""
+    id: int = 0
+    """Its row in the store: later ones have greater numbers. 0 where it stands in an earlier version's file only."""
+    items: list[str] = []
+    """Keys of the items that were chosen."""
+    adjustment: float = 0.0
+    """What was added to the sum of the items. `points` is what counts: that sum, cut to 0 and the maximum, plus this,
+    cut again."""
+    replaces: int = 0
+    """`id` of the decision about the same answer that counted until then; 0 for none."""
 
 
 class QuestionResult(msgspec.Struct, kw_only=True):
@@ -117,6 +126,21 @@ class QuestionResult(msgspec.Struct, kw_only=True):
     """What the checks gave, where a person decided otherwise (`changes`)."""
     changes: list[Change] = []
     """The decisions about this answer, oldest first; the last one counts. Stored apart from the result."""
+
+
+class Final(msgspec.Struct, kw_only=True, frozen=True):
+    """The points that count, with people's decisions in them, as they were when the pages were made."""
+
+    points: float
+    code_points: float
+    points_to_mark: float
+    points_in_review: float
+    questions: dict[str, float | None]
+    """The points of each question; None where they are not known."""
+    decisions: int
+    """How many decisions about this submission there were."""
+    last: int
+    """`Change.id` of the last of them; 0 where there was none."""
 
 
 class SubmissionResult(msgspec.Struct, kw_only=True):
@@ -165,6 +189,8 @@ class SubmissionResult(msgspec.Struct, kw_only=True):
     """SHA-256 of all that the result follows from; empty where it was not graded by a batch."""
     pages: str = ""
     """The same, of its report."""
+    final: Final | None = None
+    """All else in a stored result is what the checks found. None where an earlier version wrote it."""
     same_as: str = ""
     """The submission with the very same notebook, whose grading counts for this one too."""
 

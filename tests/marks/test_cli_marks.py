@@ -14,7 +14,7 @@ from marks.small_class import fill_in, hand_in, marked
 from typer.testing import CliRunner
 
 from grader.cli.marks import app
-from grader.results.journal import read_changes
+from grader.results.decisions import read_changes
 from grader.results.results import SubmissionResult, write_result
 
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from marks.small_class import LOST, WHEN, digest, fill_in, graded, hand_in, marked
+from marks.small_class import LOST, WHEN, digest, fill_in, graded, hand_in, marked, write_marks_file
 
 from grader.assignment.assignment import Assignment
 from grader.marks import scorefile
 from grader.marks.scorefile import MAX_BYTES, ScoreFile, entered
 from grader.marks.template import file_name, template
 from grader.results.classlist import ClassList, HandIn, write_class_list
-from grader.results.journal import MarksError, write_changes
+from grader.results.journal import MarksError
 from grader.results.results import Change, SubmissionResult, write_result
 
 PAGE = f"""\
@@ -102,7 +102,7 @@ def test_nothing_in_a_new_file_counts_as_entered(assignment: Assignment, results
         answer=digest("def make_layer(): ..."),
         submission="jane",
     )
-    write_changes(results / "jane", [change])
+    write_marks_file(results / "jane", [change])
     (path,) = template(assignment, results, tmp_path / "marks").written
     file = content(path)
     assert nothing_is_entered(file)

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 import pytest
 from marks.small_class import LATER, WHEN, digest, graded
 
-from grader.results.journal import MarksError, merged, read_changes, write_changes
+from grader.results.journal import merged
 from grader.results.results import Change, SubmissionResult
 
 
@@ -19,27 +17,6 @@ def change(question: str, points: float | None, answer: str | None = None, who: 
 def sums(result: SubmissionResult) -> dict[str, float]:
     names = ("points", "code_points", "points_to_mark", "points_in_review")
     return {name: getattr(result, name) for name in names}
-
-
-def test_what_is_written_is_read_again(tmp_path: Path) -> None:
-    changes = [change("1.1.c", 0.5, comment="a\nb", reason=""), change("1.1.c", None)]
-    write_changes(tmp_path, changes)
-    assert read_changes(tmp_path) == changes
-
-
-def test_where_nobody_has_decided_anything_there_are_no_changes(tmp_path: Path) -> None:
-    assert read_changes(tmp_path) == []
-    assert read_changes(tmp_path / "nowhere") == []
-
-
-@pytest.mark.parametrize("content", [b"[", b"{}", b'[{"question": "1.1.c"}]', b"\xff"])
-def test_a_damaged_journal_is_named_in_one_line(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "marks.json").write_bytes(content)
-    with pytest.raises(MarksError) as caught:
-        read_changes(tmp_path)
-    (fault,) = caught.value.faults
-    assert f"{tmp_path / 'marks.json'}: is damaged" in fault
-    assert "\n" not in fault
 
 
 def test_without_decisions_the_checks_decide() -> None:

@@ -22,7 +22,8 @@ SHOWN_ONLY = ("title", "criteria")
 NOT_GRADING = {
     *("cli", "marks", "report", "sites", "slicing", "students", "validation", "faults.py", "light.py"),
     *("execution/waiting.py", "grading/batch", "grading/workers.py"),
-    *("results/classlist.py", "results/journal.py", "results/names.py"),
+    *("results/classlist.py", "results/database.py", "results/decisions.py", "results/earlier.py"),
+    *("results/journal.py", "results/names.py"),
 }
 """Parts of this package that no grade depends on."""
 

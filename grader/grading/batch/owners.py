@@ -20,7 +20,8 @@ from grader.grading.batch.names import text_of
 from grader.grading.batch.sources import Handed, Source, lies_in, place
 from grader.report.store import read_notebook, stored
 from grader.results.classlist import ClassList, SiteError, read_class_list
-from grader.results.journal import MarksError, locked, read_changes, write_changes
+from grader.results.decisions import Store, read_changes
+from grader.results.journal import MarksError
 from grader.results.names import key
 from grader.results.results import Change, SubmissionResult, write_result
 
@@ -56,8 +57,8 @@ def settle(assignment: Assignment, handed: Handed, output: Path) -> list[str]:
     """
     settling = _Settling(assignment, handed, output)
     moves = settling.moves()
-    with locked(output):
-        notes = [settling.take_over(source, name) for source, name in moves]
+    with Store.open(output) as store:
+        notes = [settling.take_over(store, source, name) for source, name in moves]
         return [*filter(None, notes), *settling.set_aside(), *settling.uncertain_marks()]
 
 
@@ -273,7 +274,7 @@ class _Settling:
                 occupied.discard(ordered[-1][1])
         return [*staying, *ordered]
 
-    def take_over(self, source: Source, name: str) -> str:
+    def take_over(self, store: Store, source: Source, name: str) -> str:
         """Have the results called `name` be this hand-in's. Returns what is to be told."""
         result = self.stored[name]
         root = root_of(source, self.output)
@@ -282,14 +283,15 @@ class _Settling:
         now = (result.root, result.source, result.submission, result.gone, name)
         if now == (root, source.below, source.name, False, source.name):
             return ""
-        if name != source.name:
-            (self.output / name).rename(self.output / source.name)
         folder = self.output / source.name
-        with contextlib.suppress(MarksError):  # told where they are read for the report
-            changes = read_changes(folder)
-            bound = [self.bound(change, result, name, source) for change in changes]
-            if bound != changes:
-                write_changes(folder, bound)
+        # Where an earlier run was killed in between, the folder has its new name already, and the marks have not.
+        former = result.submission if name == source.name and not (self.output / result.submission).exists() else name
+        if former != source.name:
+            with store.renaming(former, source.name):
+                if name != source.name:
+                    (self.output / name).rename(folder)
+        unbound = [change for change in store.changes(source.name).get(source.name, []) if not change.submission]
+        store.bind(source.name, [change.id for change in unbound if self.is_certainly_about(change, result, source)])
         new = msgspec.structs.replace(
             result, submission=source.name, root=root, source=source.below, gone=False, pages=""
         )
@@ -303,19 +305,15 @@ class _Settling:
             f"{source.place}: its results were called {name}, and are {source.name} now" if name != source.name else ""
         )
 
-    def bound(self, change: Change, result: SubmissionResult, name: str, source: Source) -> Change:
-        """A decision, as one about this submission, where it is certain that it is.
+    def is_certainly_about(self, change: Change, result: SubmissionResult, source: Source) -> bool:
+        """Whether a decision that does not say which submission it is about is certain to be about this one.
 
         In earlier versions others could have had this name before, where files of several folders are called alike.
         Then an empty answer, or one that somebody else has too, does not tell whose decision it is.
         """
-        if change.submission:
-            return msgspec.structs.replace(change, submission=source.name) if change.submission == name else change
-        if result.root or not (
+        return not result.root and (
             self.has_a_file_name_of_its_own(source) or self.is_nobody_elses(change.question, change.answer)
-        ):
-            return change
-        return msgspec.structs.replace(change, submission=source.name)
+        )
 
     def has_a_file_name_of_its_own(self, source: Source) -> bool:
         return self.file_names[PurePath(source.place).name] <= 1

@@ -41,7 +41,8 @@ from grader.grading.submission import unreadable
 from grader.grading.workers import WorkerDied
 from grader.report.store import read_notebook, read_results, require_writable, reserved, write_overview, write_pages
 from grader.results.classlist import ClassList, write_class_list
-from grader.results.journal import MarksError, read_changes
+from grader.results.decisions import read_changes
+from grader.results.journal import MarksError
 from grader.results.results import Change, SubmissionResult
 from grader.rubric.overtime import IN_A_ROW, uninterrupted
 

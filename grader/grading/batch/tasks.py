@@ -31,7 +31,7 @@ from grader.grading.shared import BorrowedReference
 from grader.grading.submission import Grader
 from grader.grading.workers import at, is_served, is_worker, tell
 from grader.report.render import render_submission
-from grader.results.journal import merged
+from grader.results.journal import final, merged
 from grader.results.results import Change, SubmissionResult
 
 DOING = {"start": "starting", "read": "reading", "execute": "running its cells", "check": "checking"}
@@ -222,9 +222,10 @@ def with_pages(
     """The report of a result. One that cannot be made makes the result an *error*, with what is known kept."""
     start = time.perf_counter()
     try:
-        report = render_submission(assignment, merged(result, changes), notebook)
+        decided = merged(result, changes)
+        report = render_submission(assignment, decided, notebook)
         text = None if notebook is None else nbformat.writes(notebook)
-        result.pages = pages
+        result.pages, result.final = pages, final(decided, changes)
         if result.timings:
             result.timings["report"] = time.perf_counter() - start
         return Outcome(result=result, report=report, notebook=text)

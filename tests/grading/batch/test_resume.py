@@ -23,8 +23,8 @@ from grader.grading.batch.plan import Plan
 from grader.grading.batch.run import grade_all
 from grader.report.store import read_results, reserved
 from grader.results.classlist import ClassList, HandIn, read_class_list, write_class_list
-from grader.results.journal import write_changes
-from grader.results.results import Change, SubmissionResult, read_result
+from grader.results.decisions import Decision, Store
+from grader.results.results import SubmissionResult, read_result
 
 WRONG = "def double(x):\n    return 3 * x"
 
@@ -212,11 +212,11 @@ def test_a_change_of_what_is_only_shown_makes_new_reports_and_no_new_grades(fold
 
 def test_marks_outlive_a_grading_and_show_in_the_next_report(folder: Class) -> None:
     question = folder.result("bob").question("1.2.a")
-    mark = Change(
-        question="1.2.a", points=0.5, before=None, comment="Half right.", who="tutor", when="2026-01-02T03:04:05Z",
-        answer=question.answer, submission="bob",
+    mark = Decision(
+        question="1.2.a", points=0.5, comment="Half right.", answer=question.answer, submission="bob"
     )  # fmt: skip
-    write_changes(folder.output / "bob", [mark])
+    with Store.open(folder.output) as store:
+        store.decide([mark], who="tutor", when="2026-01-02T03:04:05Z")
     assert names(folder.grade()) == ([], [], ["ann", "bob", "cem"])
     assert "Half right." in folder.report("bob")
     assert folder.result("bob").question("1.2.a").points is None
