@@ -13,7 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 GRADER = Path(sysconfig.get_path("scripts")) / "grader"
 STUDENTS = 30
 
-RUBRIC = """\
+RUBRIC = r"""
 title = "Statistics, assignment 1"
 reference = "../reference.ipynb"
 
@@ -33,7 +33,7 @@ kind = "text"
 context = ["1.1.a"]
 criteria = '''
 1 point for seeing that the mean follows the outlier.
-1 point for the reason: every value counts, $\\\\bar x = \\\\frac{1}{n}\\\\sum_i x_i$.'''
+1 point for the reason: every value counts, $\bar x = \frac{1}{n}\sum_i x_i$.'''
 
 [[question.item]]
 key = "follows"
@@ -117,7 +117,7 @@ OUTLIER = [
     "the mean follows the outlier,  because every value counts.",
     SAME,
     "It goes up a lot.",
-    "The mean moves towards the outlier: $\\bar x = \\frac{1}{n}\\sum_i x_i$ has each value in it, so one that is far away pulls.",
+    "The mean moves towards the outlier: $\\bar x = \\frac{1}{n}\\sum_i x_i$ has each value in it, so one far away pulls.",
     "Nothing happens, the middle value stays the same.",
     "It goes up a lot.",
     "",
