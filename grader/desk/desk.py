@@ -154,7 +154,7 @@ class Desk:
         )
 
     def _about(self, submission: str, answer: QuestionResult) -> str:
-        """What the run that an answer talks about has shown, and how it was checked; its code, where it shows nothing."""
+        """What the run that an answer talks about has shown, or else its code; and how it was checked."""
         result = self.folder.results.get(submission)
         if result is None:
             return ""

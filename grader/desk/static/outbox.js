@@ -18,8 +18,7 @@ export class Outbox {
     this._running = false;
     this._tries = 0;
     addEventListener("online", () => this.send());
-    // Another page of the same person has put something in, or has sent it.
-    addEventListener("storage", (event) => event.key?.startsWith("grader-mark") && this.changed());
+    addEventListener("storage", (event) => event.key?.startsWith("grader-mark") && this._heard());
   }
 
   get waiting() {
@@ -31,12 +30,25 @@ export class Outbox {
     return this._read(REFUSED);
   }
 
-  /** entry: {op, path, body, about}. Resolves to the reply; rejects with Refused. It may take as long as the network. */
+  /** entry: {op, path, body, about}. Resolves to the reply, null where another page had it; rejects with Refused.
+   * It may take as long as the network. */
   add(entry) {
     this._write(WAITING, [...this.waiting, entry]);
     const promise = new Promise((resolve, reject) => this._promises.set(entry.op, { resolve, reject }));
     this.send();
     return promise;
+  }
+
+  /** Another page of the same person has put something in, or has sent it. */
+  _heard() {
+    const waiting = new Set(this.waiting.map((entry) => entry.op));
+    for (const [op, promise] of this._promises) {
+      if (!waiting.has(op) && op !== this._sending) {
+        this._promises.delete(op);
+        promise.resolve(null);
+      }
+    }
+    this.changed();
   }
 
   /** Take back what has not been sent; false where it is too late. */

@@ -277,6 +277,7 @@ class QuestionDesk {
     const entry = {
       op: newOp(),
       path: "/api/decide",
+      points: form.points,
       about: `${question.id}, ${counted(group.size, "answer")}: ${counted(points(form.points), "point")}`,
       body: {
         question: question.id, group: group.id, members: group.members, seen: group.seen, ...form.said, points: form.points,
@@ -306,9 +307,13 @@ class QuestionDesk {
   async wait(stored, entry) {
     try {
       const reply = await stored;
+      if (!reply) {
+        say("Saved.");
+        return { next: await get(`/api/next?question=${part(this.question.id)}`) };
+      }
       const { saved } = reply;
       const left = saved.left_alone?.length ? ` ${counted(saved.left_alone.length, "submission")} left out: another answer was handed in.` : "";
-      say(`Saved: ${counted(points(saved.decision?.points ?? 0), "point")} for ${counted(saved.count, "answer")}.${left}`);
+      say(`Saved: ${counted(points(saved.decision?.points ?? entry.points), "point")} for ${counted(saved.count, "answer")}.${left}`);
       return reply;
     } catch (error) {
       this.refused(entry, error);
@@ -477,7 +482,8 @@ class QuestionDesk {
     this.leases.textContent = here.length ? `${here.join(" and ")} ${here.length === 1 ? "is" : "are"} at this group too.` : "";
   }
 
-  async changed({ questions, who: other }) {
+  async changed({ questions: named, graded, who: other }) {
+    const questions = graded ? null : named;
     if (!this.group) {
       if (!questions || questions.includes(this.question.id)) {
         await this.ask(() => get(`/api/next?question=${part(this.question.id)}`), (payload) => payload.group && this.show(payload));

@@ -89,8 +89,8 @@ class StudentDesk {
     const stored = this.outbox.add(entry);
     if (move) this.go(place + 1);
     try {
-      const { saved } = await stored;
-      say(`Saved: ${question.id}, ${counted(points(saved.decision?.points ?? 0), "point")}.`);
+      const reply = await stored;
+      say(reply ? `Saved: ${question.id}, ${counted(points(reply.saved.decision?.points ?? form.points), "point")}.` : "Saved.");
       await this.renew();
     } catch (error) {
       this.outbox.keepRefused(entry, error);

@@ -1,0 +1,108 @@
+"""The real server in a process of its own, and requests to it as any program can send them."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sysconfig
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+GRADER = Path(sysconfig.get_path("scripts")) / "grader"
+
+
+class Reply(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    """By names in lower case."""
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Server:
+    """`grader mark`, until it is told to end."""
+
+    def __init__(self, results: Path, rubric: Path, arguments: Sequence[str] = ("--as", "Ada")) -> None:
+        command = [GRADER, "mark", results, "--rubric", rubric, "--no-browser", *arguments]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "COLUMNS": "200"}
+        )
+        self.printed = ""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.printed += line
+            if "Ctrl-C ends it" in line:
+                break
+        found = re.search(r"http://([\w.\[\]:-]+):(\d+)(\S*?)/(?:login\?token=(\S+))?$", self.printed, re.MULTILINE)
+        assert found is not None, self.printed
+        self.host, self.port, self.base, self.token = found[1], int(found[2]), found[3], found[4] or ""
+
+    def end(self, number: signal.Signals = signal.SIGINT) -> int:
+        self.process.send_signal(number)
+        rest, _ = self.process.communicate(timeout=30)
+        self.printed += rest
+        return self.process.returncode
+
+    def request(self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | None = None) -> Reply:
+        """Exactly these headers, beside Host where it is not among them, and the length of the body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        with contextlib.closing(connection):
+            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            headers = {"Host": f"127.0.0.1:{self.port}", **(headers or {})}
+            if body is not None:
+                headers.setdefault("Content-Length", str(len(body)))
+            for name, value in headers.items():
+                connection.putheader(name, value)
+            connection.endheaders(body)
+            reply = connection.getresponse()
+            return Reply(reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read())
+
+    def marker(self, token: str = "") -> Marker:
+        return Marker(self, token or self.token)
+
+
+class Marker:
+    """Somebody who has opened the address with the token."""
+
+    def __init__(self, server: Server, token: str) -> None:
+        self.server = server
+        reply = server.request("GET", f"{server.base}/login?token={token}")
+        assert reply.status == 303, reply
+        self.cookie = reply.headers["set-cookie"].partition(";")[0]
+
+    def get(self, path: str, expect: int = 200) -> Any:
+        reply = self.server.request("GET", self.server.base + path, {"Cookie": self.cookie})
+        assert reply.status == expect, reply
+        return reply.json if reply.headers["content-type"] == "application/json" else reply.body.decode()
+
+    def post(self, path: str, expect: int = 200, **body: Any) -> Any:
+        headers = {"Cookie": self.cookie, "X-Grader": "1", "Content-Type": "application/json"}
+        reply = self.server.request("POST", self.server.base + path, headers, json.dumps(body).encode())
+        assert reply.status == expect, reply
+        return reply.json
+
+    def decide(self, shown: Any, expect: int = 200, **said: Any) -> Any:
+        """About the group that a page shows: with the members and the decisions that it has seen."""
+        group = shown["group"]
+        body = {"op": uuid.uuid4().hex, "members": group["members"], "seen": group["seen"], **said}
+        return self.post("/api/decide", expect, question=shown["question"]["id"], group=group["id"], **body)
+
+
+@contextlib.contextmanager
+def serving(results: Path, rubric: Path, *arguments: str) -> Iterator[Server]:
+    server = Server(results, rubric, arguments or ("--as", "Ada"))
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.end()
