@@ -177,11 +177,13 @@ def _remark(question: QuestionResult, cells: Sequence[Mapping[str, Any]] | None)
         for check in kept_back
         if check.points is not None
     ]
-    if question.kind == "text":
+    if question.status == "review":
+        lines += [f"Note: {note}" for note in question.notes]
+    if question.kind == "text" or question.status == "review":
         if question.criteria:
             lines += ["Criteria:", *(f"  {line}" for line in question.criteria.strip().splitlines())]
         if question.cells and cells is not None:
-            lines += [f"Answer, {cell_ranges(question.cells)}:", *_answer(question, cells)]
+            lines += [f"Answer, {cell_ranges(question.cells)}:", *_answer(question, cells), *_errors(question, cells)]
     return "\n".join(map(clean, lines))
 
 
@@ -208,3 +210,13 @@ def _answer(question: QuestionResult, cells: Sequence[Mapping[str, Any]]) -> Ite
     for line in clean(text).splitlines():
         for part in textwrap.wrap(line, COLUMNS, drop_whitespace=False, replace_whitespace=False) or [""]:
             yield f"  | {part}"
+
+
+def _errors(question: QuestionResult, cells: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What ended a cell of the answer: without it, the cause of a review may not be seen."""
+    for index in question.cells:
+        outputs = cells[index].get("outputs") if 0 <= index < len(cells) else None
+        for output in outputs if isinstance(outputs, list) else []:
+            if isinstance(output, Mapping) and output.get("output_type") == "error":
+                said = f"{joined(output.get('ename'))}: {joined(output.get('evalue'))}"
+                yield f"Error in cell {index + 1}: {' '.join(excerpt(said, MESSAGE_CHARACTERS).text.split())}"
