@@ -117,7 +117,7 @@ OUTLIER = [
     "the mean follows the outlier,  because every value counts.",
     SAME,
     "It goes up a lot.",
-    "The mean moves towards the outlier: $\\bar x = \\frac{1}{n}\\sum_i x_i$ has each value in it, so one far away pulls.",
+    "The mean moves towards the outlier: $\\bar x = \\frac{1}{n}\\sum_i x_i$ has each value in it, so one pulls.",
     "Nothing happens, the middle value stays the same.",
     "It goes up a lot.",
     "",
