@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from grader.assignment.assignment import Assignment, Question
-from grader.desk.folder import Folder
+from grader.desk.folder import Folder, Stamps
 from grader.desk.forms import Cell, normal_form
 from grader.desk.groups import EMPTY, Group, Member, verdicts_of
 from grader.desk.leases import Leases
@@ -60,6 +61,26 @@ class Wrote(NamedTuple):
     left_alone: list[str]
 
 
+class Counts:
+    """What waits in the groups of a question; kept up to date, so that no key waits until all are counted."""
+
+    def __init__(self) -> None:
+        self.answers = 0
+        """Answers that wait."""
+        self.waiting: dict[str, int] = {}
+        """Groups that wait, with how many of their members do."""
+        self.offered: set[str] = set()
+        """Those in which others have a decision already."""
+
+    def set(self, id: str, waiting: int, decided: bool) -> None:
+        self.answers += waiting - self.waiting.pop(id, 0)
+        self.offered.discard(id)
+        if waiting:
+            self.waiting[id] = waiting
+            if decided:
+                self.offered.add(id)
+
+
 class Desk:
     """For one thread. What takes long (`read`, `prepare`) may run in another one: it changes only what is its own."""
 
@@ -75,6 +96,11 @@ class Desk:
         self.prepared: dict[str, Prepared] = {}
         self.alike: dict[str, Alike] = {}
         self._questions: dict[str, Question] = {question.id: question for question in assignment.questions}
+        self.versions: Counter[str] = Counter()
+        """Of each question: grows with whatever its numbers follow from."""
+        self.rows: dict[tuple[str, str], Any] = {}
+        """Numbers of questions for a marker, kept by whoever counts them."""
+        self._counts: dict[str, Counts] = {}
         self._changes: dict[str, list[Change]] = {}
         self._standings: dict[str, dict[str, Standing]] = {id: {} for id in self._questions}
         self._revision = -1
@@ -83,9 +109,12 @@ class Desk:
 
     # What is on the disk
 
-    def follow(self) -> Changed:
-        """See what a grading, or another process that decides, has written since. Raises OSError, MarksError."""
-        followed = self.folder.follow()
+    def follow(self, stamps: Stamps | None = None) -> Changed:
+        """See what a grading, or another process that decides, has written since. Raises OSError, MarksError.
+
+        stamps: what `Folder.stamps` has found, which takes a while and can be asked in another thread.
+        """
+        followed = self.folder.follow(stamps if stamps is not None else self.folder.stamps())
         touched = followed.changed | followed.gone
         self.names.know(followed.changed)
         questions: set[str] = set()
@@ -106,12 +135,18 @@ class Desk:
     def _stand(self, submission: str) -> None:
         result = self.folder.results.get(submission)
         if result is None:
-            for standings in self._standings.values():
-                standings.pop(submission, None)
+            for question_id, standings in self._standings.items():
+                self.versions[question_id] += standings.pop(submission, None) is not None
             return
         changes = [change for change in self._changes.get(submission, []) if is_about(change, result)]
         for question in result.questions:
-            self._standings[question.id][submission] = standing_of(question, changes)
+            new = standing_of(question, changes)
+            if self._standings[question.id].get(submission) != new:
+                self._standings[question.id][submission] = new
+                self.versions[question.id] += 1
+                id = self.prepared[question.id].group_of.get(submission) if question.id in self.prepared else None
+                if id is not None:
+                    self._count(question.id, id)
 
     def read(self, results: Iterable[SubmissionResult]) -> None:
         """Take the answers' sources from the executed notebooks."""
@@ -185,8 +220,17 @@ class Desk:
     def arrange(self, question: str, alike: Alike | None = None, split: Iterable[str] = ()) -> Prepared:
         """Have a question's groups made from its equal answers; from those of the last time where none are given."""
         self.alike[question] = alike or self.alike[question]
-        self.prepared[question] = Prepared(question, self.alike[question], frozenset(split))
-        return self.prepared[question]
+        prepared = Prepared(question, self.alike[question], frozenset(split))
+        self.prepared[question] = prepared
+        self._counts[question] = Counts()
+        for id in prepared.order:
+            self._count(question, id)
+        return prepared
+
+    def _count(self, question: str, id: str) -> None:
+        standings = self._standings[question]
+        own = [standings.get(submission, NOTHING) for submission in self.prepared[question].groups[id].members]
+        self._counts[question].set(id, sum(each.waits for each in own), any(each.decision is not None for each in own))
 
     # How answers stand
 
@@ -195,15 +239,16 @@ class Desk:
 
     def waiting(self, group: Group) -> int:
         """Members that wait for a decision."""
-        standings = self._standings[group.question]
-        return sum(standings.get(submission, NOTHING).waits for submission in group.members)
+        return sum(self.standing(group.question, submission).waits for submission in group.members)
+
+    def left(self, prepared: Prepared) -> tuple[int, int]:
+        """Groups that wait, and answers."""
+        counts = self._counts[prepared.question]
+        return len(counts.waiting), counts.answers
 
     def decided(self, group: Group) -> list[Change]:
         found = (self.standing(group.question, submission).decision for submission in group.members)
         return [decision for decision in found if decision is not None]
-
-    def is_offered(self, group: Group) -> bool:
-        return self.waiting(group) > 0 and bool(self.decided(group))
 
     def all_changes(self, submission: str) -> list[Change]:
         return self._changes.get(submission, [])
@@ -215,16 +260,20 @@ class Desk:
 
         but: not this one.
         """
+        counts = self._counts[prepared.question]
         start = prepared.place.get(after, -1) + 1
-        order = [*prepared.order[start:], *prepared.order[:start]]
-        free = [
-            group
-            for group in (prepared.groups[id] for id in order)
-            if group.id != but
-            and self.waiting(group)
-            and self.leases.holder((prepared.question, group.id)) in (None, who)
-        ]
-        return next((group for group in free if self.is_offered(group)), free[0] if free else None)
+
+        def free(ids: Iterable[str]) -> Iterator[str]:
+            return (
+                id
+                for id in ids
+                if id != but and self.leases.holder((prepared.question, id)) in (None, who) and id in prepared.groups
+            )
+
+        offered = sorted(counts.offered & prepared.place.keys(), key=prepared.place.__getitem__)
+        around = chain(prepared.order[start:], prepared.order[:start])
+        id = next(free(offered), None) or next(free(id for id in around if id in counts.waiting), None)
+        return prepared.groups[id] if id is not None else None
 
     def beside(self, prepared: Prepared, id: str, step: Literal[1, -1]) -> Group | None:
         """The next group or the one before, marked or not; None at the end."""
@@ -236,11 +285,8 @@ class Desk:
 
     def held(self, prepared: Prepared, who: str) -> int:
         """Groups that wait and that others are at."""
-        return sum(
-            self.leases.holder((prepared.question, group.id)) not in (None, who)
-            for group in prepared.groups.values()
-            if self.waiting(group)
-        )
+        waiting = self._counts[prepared.question].waiting
+        return sum(lease.who != who and lease.place[1] in waiting for lease in self.leases.all_of(prepared.question))
 
     # Deciding
 
@@ -356,8 +402,8 @@ class Desk:
         """Answers that wait, and that somebody else's mark is offered for."""
         if question not in self.prepared:
             return 0
-        groups = self.prepared[question].groups.values()
-        return sum(self.waiting(group) for group in groups if self.is_offered(group))
+        groups = self.prepared[question].groups
+        return sum(self.waiting(groups[id]) for id in self._counts[question].offered)
 
 
 def _brief(text: str) -> str:

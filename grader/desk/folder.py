@@ -16,6 +16,8 @@ from grader.results.classlist import CLASS_FILE, ClassList, SiteError, read_clas
 from grader.results.results import Final, QuestionResult, SubmissionResult, read_result
 
 Stamp = tuple[int, int, int]
+Stamps = dict[str, Stamp]
+"""By submission."""
 
 
 class Followed(NamedTuple):
@@ -46,9 +48,8 @@ class Folder:
         self._stamps: dict[str, Stamp] = {}
         self._class_stamp: Stamp | None = None
 
-    def follow(self) -> Followed:
+    def follow(self, found: Stamps) -> Followed:
         """Read what has changed since. Results are replaced whole, so nothing half written is read. Raises OSError."""
-        found = dict(self._stamped())
         changed: set[str] = set()
         for submission, stamp in found.items():
             if self._stamps.get(submission) != stamp and self._read(submission):
@@ -60,14 +61,13 @@ class Folder:
         self._read_class_list()
         return Followed(changed, gone)
 
-    def _stamped(self) -> list[tuple[str, Stamp]]:
+    def stamps(self) -> Stamps:
+        """When each result was written. Only looks at the disk, so another thread may ask. Raises OSError."""
+        found: Stamps = {}
         with os.scandir(self.output) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-        found = []
-        for name in names:
-            stamp = _stamp(self.output / name / RESULT)
-            if stamp is not None:
-                found.append((name, stamp))
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False) and (stamp := _stamp(f"{entry.path}/{RESULT}")) is not None:
+                    found[entry.name] = stamp
         return found
 
     def _read(self, submission: str) -> bool:
@@ -115,9 +115,9 @@ class Folder:
         self.names = {hand_in.submission: hand_in.person for hand_in in classlist.hand_ins if hand_in.person}
 
 
-def _stamp(path: Path) -> Stamp | None:
+def _stamp(path: str | Path) -> Stamp | None:
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 - a class has a thousand of them, every second
     except OSError:
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino

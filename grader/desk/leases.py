@@ -54,6 +54,9 @@ class Leases:
         """Those that have not lapsed."""
         yield from [lease for place, lease in list(self._leases.items()) if self.holder(place) is not None]
 
+    def all_of(self, question: str) -> Iterator[Lease]:
+        return (lease for lease in self.all() if lease.place[0] == question)
+
     def page_opened(self, who: str) -> None:
         self._pages[who] = self._pages.get(who, 0) + 1
         self._extend(who, SECONDS)

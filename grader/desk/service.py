@@ -43,6 +43,7 @@ class Service:
         self._preparing = ThreadPoolExecutor(1, "prepare")
         self._rendering = ThreadPoolExecutor(1, "render")
         self._rewriting = ThreadPoolExecutor(1, "rewrite")
+        self._looking = ThreadPoolExecutor(1, "look")
         self._order, self._pages = Helper("order"), Helper("pages")
         self._kept = Kept()
         self._ready: dict[str, asyncio.Task[Prepared]] = {}
@@ -77,7 +78,7 @@ class Service:
             self._pages.leave(self._request(submissions, questions))
         self._order.close()
         self._pages.close()
-        for pool in (self._thread, self._preparing, self._rendering, self._rewriting):
+        for pool in (self._thread, self._preparing, self._rendering, self._rewriting, self._looking):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -102,7 +103,8 @@ class Service:
         while True:
             await asyncio.sleep(FOLLOW)
             with contextlib.suppress(OSError):
-                changed = await self.on_desk(self.desk.follow)
+                stamps = await asyncio.get_running_loop().run_in_executor(self._looking, self.desk.folder.stamps)
+                changed = await self.on_desk(self.desk.follow, stamps)
                 if changed:
                     await self._take(changed)
 

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+import msgspec
+
 from grader.desk.desk import Desk
 from grader.desk.forms import Cell
 from grader.desk.groups import Group
@@ -132,12 +134,12 @@ def _near(desk: Desk, group: Group) -> NearView:
 
 
 def place_of(desk: Desk, prepared: Prepared, group: Group | None) -> Place:
-    waiting = [desk.waiting(each) for each in prepared.groups.values()]
+    left, answers_left = desk.left(prepared)
     return Place(
         index=prepared.place[group.id] + 1 if group is not None and group.id in prepared.place else 0,
         of=len(prepared.order),
-        left=sum(count > 0 for count in waiting),
-        answers_left=sum(waiting),
+        left=left,
+        answers_left=answers_left,
     )
 
 
@@ -167,6 +169,15 @@ def queue_view(desk: Desk, who: str) -> QueuePayload:
 
 
 def _row(desk: Desk, id: str, who: str, at: list[str]) -> QueueRow:
+    """Counted once, until something about the question changes."""
+    key = (desk.versions[id], len(desk.folder.answers[id]), id in desk.prepared)
+    kept = desk.rows.get((id, who))
+    if kept is None or kept[0] != key:
+        desk.rows[id, who] = kept = (key, _counted(desk, id, who))
+    return msgspec.structs.replace(kept[1], at=at)
+
+
+def _counted(desk: Desk, id: str, who: str) -> QueueRow:
     question = desk.question(id)
     answers = desk.folder.answers[id]
     counts: Counter[str] = Counter()
@@ -192,5 +203,4 @@ def _row(desk: Desk, id: str, who: str, at: list[str]) -> QueueRow:
         late=counts["late"],
         disagreeing=desk.disagreeing(id),
         offered=desk.offered(id),
-        at=at,
     )
