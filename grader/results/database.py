@@ -59,6 +59,76 @@ MIGRATIONS = (
         digest TEXT NOT NULL
     );
     """,
+    # 2
+    """
+    ALTER TABLE decisions ADD COLUMN words TEXT NOT NULL DEFAULT '[]';
+    ALTER TABLE decisions ADD COLUMN second INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE items (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        operation INTEGER NOT NULL REFERENCES operations (id),
+        question TEXT NOT NULL,
+        key TEXT NOT NULL,
+        text TEXT NOT NULL,
+        points REAL NOT NULL,
+        words TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        origin TEXT NOT NULL,
+        retired INTEGER NOT NULL,
+        rubric TEXT
+    );
+    CREATE INDEX items_by_key ON items (question, key);
+    CREATE TABLE splits (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        operation INTEGER NOT NULL REFERENCES operations (id),
+        folder TEXT NOT NULL,
+        question TEXT NOT NULL,
+        answer TEXT NOT NULL,
+        apart INTEGER NOT NULL
+    );
+    CREATE TABLE flags (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        operation INTEGER NOT NULL REFERENCES operations (id),
+        folder TEXT NOT NULL,
+        question TEXT NOT NULL,
+        answer TEXT NOT NULL,
+        for_whom TEXT NOT NULL,
+        note TEXT NOT NULL,
+        open INTEGER NOT NULL
+    );
+    CREATE TABLE shares (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        operation INTEGER NOT NULL REFERENCES operations (id),
+        folder TEXT NOT NULL,
+        question TEXT NOT NULL,
+        who TEXT NOT NULL,
+        second INTEGER NOT NULL
+    );
+    CREATE TABLE names_shown (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        operation INTEGER NOT NULL REFERENCES operations (id),
+        folder TEXT NOT NULL
+    );
+    CREATE TABLE answers (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        operation INTEGER NOT NULL REFERENCES operations (id),
+        folder TEXT NOT NULL,
+        question TEXT NOT NULL,
+        answer TEXT NOT NULL,
+        cells TEXT NOT NULL
+    );
+    CREATE INDEX answers_by_question ON answers (folder, question);
+    CREATE TABLE exports (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        operation INTEGER NOT NULL REFERENCES operations (id),
+        path TEXT NOT NULL,
+        last INTEGER NOT NULL
+    );
+    CREATE TABLE owners (
+        folder TEXT PRIMARY KEY,
+        root TEXT NOT NULL,
+        source TEXT NOT NULL
+    );
+    """,
 )
 """What brings the tables from each version to the next. One that was released is never changed."""
 

@@ -28,23 +28,25 @@ def merged(result: SubmissionResult, changes: Sequence[Change]) -> SubmissionRes
 
 
 def final(result: SubmissionResult, changes: Sequence[Change]) -> Final:
-    """What counts in the end. `result`: with `changes`, all that are about the submission, merged in."""
+    """What counts in the end. `result`: with `changes` merged in."""
+    own = [change for change in changes if is_about(change, result)]
     return Final(
         points=result.points,
         code_points=result.code_points,
         points_to_mark=result.points_to_mark,
         points_in_review=result.points_in_review,
         questions={question.id: question.points for question in result.questions},
-        decisions=len(changes),
-        last=changes[-1].id if changes else 0,
+        decisions=len(own),
+        last=own[-1].id if own else 0,
     )
 
 
 def is_older(result: SubmissionResult, changes: Sequence[Change]) -> bool:
     """Whether a submission's pages, stored with `result`, were made before the last of the decisions about it."""
+    own = [change for change in changes if is_about(change, result)]
     if result.final is None:
-        return bool(changes)
-    return (result.final.decisions, result.final.last) != (len(changes), changes[-1].id if changes else 0)
+        return bool(own)
+    return (result.final.decisions, result.final.last) != (len(own), own[-1].id if own else 0)
 
 
 def is_about(change: Change, result: SubmissionResult) -> bool:

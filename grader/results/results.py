@@ -96,6 +96,14 @@ class Change(msgspec.Struct, kw_only=True, frozen=True):
     cut again."""
     replaces: int = 0
     """`id` of the decision about the same answer that counted until then; 0 for none."""
+    words: list[str] = []
+    """What the chosen items tell the student, in Markdown: as the items were when this was decided. An item that is
+    changed makes new decisions."""
+
+    @property
+    def told(self) -> str:
+        """All that the student reads, beside the reason: the items' words and the comment."""
+        return "\n\n".join(filter(None, [*self.words, self.comment]))
 
 
 class QuestionResult(msgspec.Struct, kw_only=True):

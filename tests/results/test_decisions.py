@@ -16,6 +16,7 @@ from marks.small_class import LATER, WHEN, bare, digest, graded, write_marks_fil
 
 from grader.results import database
 from grader.results.decisions import Decision, Overwritten, Store, read_changes, read_marks
+from grader.results.items import Item, points_of
 from grader.results.journal import MarksError, merged
 from grader.results.results import Change
 
@@ -38,15 +39,26 @@ def output(tmp_path: Path) -> Path:
     return folder
 
 
+def item(key: str, points: float, question: str = "1.1.c", **more: object) -> Item:
+    return msgspec.convert({"question": question, "key": key, "text": f"Text of {key}", "points": points} | more, Item)
+
+
+def save(store: Store, *items: Item) -> None:
+    for each in items:
+        store.save_item(each, who="Alex", when=WHEN)
+
+
 # Deciding
 
 
 def test_what_is_decided_is_read_again_by_everybody(output: Path) -> None:
     words = {"comment": "a\nb", "reason": "because\x00\u2028", "items": ["stuck", "why"], "adjustment": -0.5}
     with Store.open(output) as store, Store.open(output) as other:
+        save(store, item("stuck", 1, words="It is *stuck*."), item("why", -0.5))
         before = other.revision()
         (stored,) = store.decide([decision(points=0.5, before=1, **words)], who="Alex", when=WHEN)
-        assert stored == change(points=0.5, before=1, id=1, **words)
+        assert stored == change(points=0.5, before=1, id=1, words=["It is *stuck*."], **words)
+        assert stored.told == "It is *stuck*.\n\na\nb"
         assert other.revision() > before
         assert other.changes() == {"jane": [stored]}
         assert other.changes("joe") == {}
@@ -95,6 +107,7 @@ def test_the_same_operation_again_writes_nothing_and_says_what_it_wrote(output: 
 
 def test_undo_takes_back_one_operation_after_another(output: Path) -> None:
     with Store.open(output) as store:
+        save(store, item("stuck", 0.5))
         first = store.decide([decision("ann", 0.5, items=["stuck"], comment="Why?")], who="Alex", when=WHEN)
         store.decide([decision("zoe", 1)], who="Robin", when=WHEN)
         group = [decision("ann", 1, seen=first[0].id), decision("joe", 1)]
@@ -106,7 +119,9 @@ def test_undo_takes_back_one_operation_after_another(output: Path) -> None:
         ]
         assert store.undo("Alex", LATER, op="u1") == undone
         assert [(each.submission, each.points) for each in store.undo("Alex", LATER)] == [("ann", None)]
+        assert store.undoable("Alex") == "item"
         assert store.undo("Alex", LATER) == []
+        assert (store.undoable("Alex"), store.items()[0].retired) == ("", True)
         assert [each.points for each in store.changes("zoe")["zoe"]] == [1]
         assert [each.points for each in store.changes("ann")["ann"]] == [0.5, 1, 0.5, None]
 
@@ -119,6 +134,101 @@ def test_undo_does_not_undo_what_somebody_else_decided_since(output: Path) -> No
             store.undo("Alex", LATER)
         assert [each.who for each in caught.value.conflicts] == ["Robin"]
         assert len(store.changes("jane")["jane"]) == 2
+
+
+# Items
+
+
+def test_points_are_the_items_sum_cut_and_adjusted() -> None:
+    cases = [([1, 1], 0, 3), ([2, 2], 0, 3), ([-1], 0, 3), ([-1], 0.5, 3), ([2, 2], -0.5, 3), ([], 9, 3), ([1], -2, 3)]
+    assert [points_of(*case) for case in cases] == [2, 3, 0, 0.5, 2.5, 3, 0]
+
+
+def test_an_item_that_is_changed_first_says_what_it_does_and_then_does_it_everywhere(output: Path) -> None:
+    with Store.open(output) as store:
+        save(store, item("stuck", 1), item("why", 0.5, position=1), item("stuck", 3, "1.6.e"))
+        both = [decision(name, 1, items=["stuck", "why"], adjustment=0.0) for name in ("ann", "bob", "cem")]
+        store.decide(both, who="Alex", when=WHEN)
+        store.decide([decision("dan", 0.5, items=["why"], adjustment=0.0)], who="Robin", when=WHEN)
+        store.decide([decision("eva", 3, "1.6.e", items=["stuck"], adjustment=0.0)], who="Robin", when=WHEN)
+        store.decide([decision("fay", 1, items=["stuck"], adjustment=0.0)], who="Robin", when=WHEN)
+        store.undo("Robin", WHEN)
+        changed = item("stuck", 0.0, words="No.")
+        effect = store.preview_item(changed, 1)
+        assert (effect.answers, effect.points) == (3, -1.5)
+        assert store.changes("ann")["ann"][-1].points == 1
+        done, changes = store.change_item(changed, 1, who="Robin", when=LATER, op="i1")
+        assert done == effect
+        assert [(each.submission, each.points, each.words, each.who, each.before) for each in changes] == [
+            (name, 0.5, ["No."], "Robin", 1) for name in ("ann", "bob", "cem")
+        ]
+        assert store.change_item(changed, 1, who="Robin", when=LATER, op="i1") == (done, changes)
+        assert store.changes("dan")["dan"][-1].points == 0.5
+        assert store.changes("eva")["eva"][-1].points == 3
+        assert {each.key: each.points for each in store.items("1.1.c")} == {"stuck": 0, "why": 0.5}
+        # And all of it is taken back at once.
+        assert [each.points for each in store.undo("Robin", LATER)] == [1, 1, 1]
+        assert {each.key: each.points for each in store.items("1.1.c")} == {"stuck": 1, "why": 0.5}
+
+
+def test_an_item_for_answers_of_earlier_hand_ins_is_changed_there_and_not_counted(output: Path) -> None:
+    with Store.open(output) as store:
+        save(store, item("stuck", 1))
+        store.decide([decision(items=["stuck"], adjustment=0.0)], who="Alex", when=WHEN)
+        effect = store.preview_item(item("stuck", 0), 1, answers={"jane": digest("another")})
+        assert (effect.answers, effect.points) == (0, 0)
+        store.change_item(item("stuck", 0), 1, who="Alex", when=WHEN)
+        assert store.changes("jane")["jane"][-1].points == 0
+
+
+def test_items_of_the_rubric_are_taken_over_and_what_is_changed_there_counts(output: Path) -> None:
+    rubric = [item("stuck", 1, origin="rubric"), item("why", 0.5, position=1, origin="rubric")]
+    most = {"1.1.c": 1.0}
+    with Store.open(output) as store:
+        assert store.sync_items(rubric, most, who="Alex", when=WHEN) == []
+        assert store.items() == rubric
+        revision = store.revision()
+        assert store.sync_items(rubric, most, who="Alex", when=WHEN) == []
+        assert store.revision() == revision
+        store.decide([decision(items=["stuck"], adjustment=0.0)], who="Alex", when=WHEN)
+        # What was changed while marking stays, as long as the rubric says what it said.
+        store.change_item(msgspec.structs.replace(rubric[1], points=1), 1, who="Alex", when=WHEN)
+        assert store.sync_items(rubric, most, who="Alex", when=WHEN) == []
+        assert [each.points for each in store.items()] == [1, 1]
+        rubric[0] = msgspec.structs.replace(rubric[0], points=0.5)
+        (note,) = store.sync_items(rubric, most, who="Alex", when=LATER)
+        assert note == "rubric.toml: item 'stuck' of question 1.1.c is another one now: 1 answer, -0.5 points"
+        assert store.changes("jane")["jane"][-1].points == 0.5
+        assert store.sync_items(rubric[:1], most, who="Alex", when=LATER) == []
+        assert [(each.key, each.retired) for each in store.items()] == [("stuck", False), ("why", True)]
+        assert store.sync_items(rubric, most, who="Alex", when=LATER) == []
+        assert [(each.key, each.retired) for each in store.items()] == [("stuck", False), ("why", False)]
+
+
+def test_an_item_that_is_not_known_cannot_be_chosen_and_no_key_is_given_twice(output: Path) -> None:
+    with Store.open(output) as store:
+        with pytest.raises(MarksError, match=r"question 1\.1\.c has no item 'stuck'"):
+            store.decide([decision(items=["stuck"])], who="Alex", when=WHEN)
+        save(store, item("stuck", 1))
+        with pytest.raises(MarksError, match="has an item 'stuck' already"):
+            save(store, item("stuck", 0))
+        assert store.save_item(item("new", 1), who="Alex", when=WHEN).position == 1
+
+
+# Second marks
+
+
+def test_second_marks_are_kept_apart_and_do_not_count(output: Path) -> None:
+    with Store.open(output) as store:
+        store.decide([decision(points=1)], who="Alex", when=WHEN)
+        (first,) = store.decide([decision(points=0)], who="Robin", when=WHEN, second=True)
+        assert [each.points for each in store.changes("jane")["jane"]] == [1]
+        assert [(each.who, each.points) for each in store.second_marks()["jane"]] == [("Robin", 0)]
+        store.decide([decision(points=0.5, seen=first.id)], who="Robin", when=LATER, second=True)
+        assert [each.points for each in store.undo("Robin", LATER)] == [0]
+        assert [each.points for each in store.second_marks()["jane"]] == [0, 0.5, 0]
+        store.decide([decision(points=0, seen=1)], who="Alex", when=LATER)
+    assert [each.points for each in read_changes(output / "jane")] == [1, 0]
 
 
 # Several at once
@@ -374,3 +484,24 @@ def test_opening_a_class_that_is_marked_takes_milliseconds(output: Path) -> None
     begin = time.process_time()
     assert sum(map(len, read_marks(output).changes.values())) == 2000
     assert time.process_time() - begin < 2
+
+
+@pytest.mark.parametrize("how", [read_marks, lambda output: Store.open(output).close()], ids=["to read", "to write"])
+def test_a_store_of_an_earlier_version_is_brought_to_this_one(output: Path, how: Callable[[Path], object]) -> None:
+    connection = sqlite3.connect(output / "marks.sqlite3")
+    for statement in database.MIGRATIONS[0].split(";"):
+        connection.execute(statement)
+    connection.execute("PRAGMA user_version = 1")
+    connection.execute("INSERT INTO operations (kind, who, at) VALUES ('decide', 'Alex', ?)", (WHEN,))
+    connection.execute(
+        "INSERT INTO decisions (operation, folder, submission, question, answer, points, items, adjustment, comment, "
+        "reason, who, \"when\", replaces) VALUES (1, 'jane', 'jane', '1.1.c', ?, 1, '[]', 1, '', '', 'Alex', ?, 0)",
+        (digest("No: it gets stuck."), WHEN),
+    )
+    connection.commit()
+    connection.close()
+    how(output)
+    connection = sqlite3.connect(output / "marks.sqlite3")
+    assert connection.execute("PRAGMA user_version").fetchone() == (len(database.MIGRATIONS),)
+    connection.close()
+    assert read_marks(output).changes == {"jane": [change(id=1)]}
