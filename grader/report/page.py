@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 
 from grader.report.answers import enumeration
 from grader.report.budget import TEXT_CHARACTERS
+from grader.report.markdown import render_comment
 from grader.report.text import clean, excerpt, name
 from grader.results.results import format_points
 
@@ -59,6 +60,7 @@ def make_environment(*folders: Path) -> Environment:
         "bounded": lambda text: excerpt(text, TEXT_CHARACTERS).text,
         "share": _share,
         "when": _when,
+        "comment": _comment,
     }
     environment.globals["style"] = Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8"))
     environment.globals["script"] = _script((_TEMPLATES / "class.js").read_text(encoding="utf-8"))
@@ -76,6 +78,12 @@ def _prose(text: str) -> Markup:
     if len(parts) % 2 == 0:
         return Markup("`".join(parts))
     return Markup("".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts)))
+
+
+@lru_cache(maxsize=4096)
+def _comment(text: str) -> Markup:
+    """Of the same comment there are many."""
+    return render_comment(text)
 
 
 def _share(part: float, whole: float) -> str:

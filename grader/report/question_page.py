@@ -190,7 +190,7 @@ def _outcomes(answers: Iterable[_Answer]) -> list[Outcome]:
     for submission, own in answers:
         messages = [first_line(check.for_staff) for check in own.checks if check.status in {"failed", "review"}]
         decision = own.changes[-1] if own.status == "marked" and own.changes else None
-        said = (decision.comment, decision.reason, decision.who) if decision is not None else ()
+        said = (decision.told, decision.reason, decision.who) if decision is not None else ()
         shown = tuple(dict.fromkeys(message for message in messages if message))[:MESSAGES_LISTED]
         outcome = found.setdefault(
             (shown_status(own), own.points, own.max_points, shown, said),

@@ -76,8 +76,8 @@ def test_identical_text_answers_stand_together_each_with_its_points(render: Any)
     other, slow, none = groups(render("1.1.e"))
     assert other == (
         "3 submissions, identical ✎to be marked ☑marked Too large diverges. "
-        "☑marked 1.5 of /2 Comment: Why? by A. Assistant bob ✎to be marked – of /2 dan "
-        "☑marked 2 of /2 Comment: Why? by A. Assistant ida"
+        "☑marked 1.5 of /2 Why? by A. Assistant bob ✎to be marked – of /2 dan "
+        "☑marked 2 of /2 Why? by A. Assistant ida"
     )
     assert slow == "2 submissions, identical ✎to be marked Too small is slow. ✎to be marked – of /2 ann cleo"
     assert none == "No answer found ∅empty, to be marked – of /2 eve"

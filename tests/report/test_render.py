@@ -253,7 +253,7 @@ def test_cells_that_the_notebook_does_not_have_are_passed_over(
 # What a person decided
 
 
-def change(question: str, points: float | None, before: float | None, **said: str) -> Change:
+def change(question: str, points: float | None, before: float | None, **said: Any) -> Change:
     said = {"who": "A. Assistant", "when": "2025-10-12T10:22:31Z", "answer": "1f"} | said
     return Change(question=question, points=points, before=before, **said)
 
@@ -269,7 +269,9 @@ def mark(result: SubmissionResult, number: int, *changes: Change, automatic: flo
 def marked(assignment: Any, result: Any, notebook: Any, read_page: Any) -> Any:
     """Two text questions, one with room for a comment; and a check that was overridden."""
     mark(result, 0, change("1.1.a", 1, 0, reason="The name is given above:\n  it is right."), automatic=0)
-    mark(result, 1, change("1.1.e", 1.5, None, comment="Right, but <b>why</b>?\n  See *above*."))
+    mark(
+        result, 1, change("1.1.e", 1.5, None, words=["**Counts.**"], comment="Right, but *why*?\n  See above: $\\eta$.")
+    )
     mark(result, 6, change("1.6.d", 1.5, None, reason="Seen to run."), automatic=None)
     return read_page(render_submission(assignment, result, notebook))
 
@@ -281,7 +283,7 @@ def marked(assignment: Any, result: Any, notebook: Any, read_page: Any) -> Any:
         pytest.param(
             "1.1.e", "☑ 1.5 of 2 points, given by A. Assistant on 12 October 2025, 10:22 UTC.", id="who, when"
         ),
-        pytest.param("1.1.e", "Comment: Right, but <b>why</b>? See *above*.", id="comment, as it was written"),
+        pytest.param("1.1.e", "10:22 UTC. Counts. Right, but why? See above: η", id="words of an item, and comment"),
         pytest.param("1.1.e", "1.5 of 2 points", id="beside the criteria"),
         pytest.param("1.1.a", "1 of 1 point, given by A. Assistant", id="override"),
         pytest.param("1.1.a", "10:22 UTC; the checks gave 0 of 1.", id="what the checks gave"),
@@ -304,7 +306,17 @@ def test_nothing_that_was_decided_waits_for_a_person(marked: Any) -> None:
 
 
 def test_the_lines_of_a_comment_are_kept(marked: Any) -> None:
-    assert "Right, but <b>why</b>?\n  See *above*." in [item.text for item in marked.all("span")]
+    assert "<p>Right, but <em>why</em>?<br>\nSee above: <math" in marked.html
+
+
+def test_a_comment_is_markdown_and_runs_nothing(assignment: Any, result: Any, notebook: Any, read_page: Any) -> None:
+    attack = "<script>alert(1)</script><img src=x onerror=alert(1)>[a](javascript:alert(1)) <b onclick=x>bold</b>"
+    mark(result, 1, change("1.1.e", 1, None, comment=attack))
+    page = read_page(render_submission(assignment, result, notebook))
+    assert page.all("script") == []
+    assert [item.attributes for item in page.all("b") if item.text == "bold"] == [{}]
+    assert not any("onerror" in item.attributes or "onclick" in item.attributes for item in page.elements)
+    assert not any("javascript" in value for item in page.elements for value in item.attributes.values())
 
 
 def test_one_decision_is_told_once(marked: Any) -> None:
@@ -324,9 +336,9 @@ def test_of_several_decisions_all_are_told_the_oldest_first(
     page = read_page(render_submission(assignment, result, notebook))
     (history,) = page.all("details", "history")
     assert " ".join(history.text.split()) == (
-        "3 decisions, the oldest first 12 October 2025, 10:22 UTC, A. Assistant: – became 1 Comment: Half. "
+        "3 decisions, the oldest first 12 October 2025, 10:22 UTC, A. Assistant: – became 1 Half. "
         "13 October 2025, 10:00 UTC, B. Teacher: took earlier decisions back "
-        "12 October 2025, 10:22 UTC, A. Assistant: – became 2 Comment: All."
+        "12 October 2025, 10:22 UTC, A. Assistant: – became 2 All."
     )
     assert "☑ 2 of 2 points" in article(page, "1.1.e")
 
