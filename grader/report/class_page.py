@@ -27,6 +27,7 @@ from grader.report.statuses import (
     STATUSES,
     SUBMISSION_STATUSES,
     Status,
+    has_lapsed,
     has_lost,
     in_review,
     shown_status,
@@ -131,6 +132,7 @@ def render_index(assignment: Assignment, results: Sequence[SubmissionResult]) ->
         troubles=[(SUBMISSION_STATUSES[key], _of_status(results, key)) for key in ("error", "unreadable", "missing")],
         reviews=list(_todos(assignment, graded, in_review)),
         marking=list(_todos(assignment, graded, to_mark)),
+        lapsed=list(_todos(assignment, graded, has_lapsed)),
         sections=[(section, list(group)) for section, group in by_section],
         statuses=STATUSES,
         submission_statuses={

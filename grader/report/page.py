@@ -61,6 +61,7 @@ def make_environment(*folders: Path) -> Environment:
         "share": _share,
         "when": _when,
         "comment": _comment,
+        "signed": lambda points: f"{points:+g}".replace("-", "−") if points else "0",
     }
     environment.globals["style"] = Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8"))
     environment.globals["script"] = _script((_TEMPLATES / "class.js").read_text(encoding="utf-8"))

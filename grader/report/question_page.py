@@ -31,6 +31,8 @@ class Outcome:
     max_points: float
     messages: tuple[str, ...]
     decision: Change | None
+    lapsed: Change | None
+    """A decision that holds no more; nobody has decided since."""
     submissions: list[str]
 
 
@@ -190,11 +192,12 @@ def _outcomes(answers: Iterable[_Answer]) -> list[Outcome]:
     for submission, own in answers:
         messages = [first_line(check.for_staff) for check in own.checks if check.status in {"failed", "review"}]
         decision = own.changes[-1] if own.status == "marked" and own.changes else None
-        said = (decision.told, decision.reason, decision.who) if decision is not None else ()
+        told = decision or own.lapsed
+        said = (told.points, told.told, told.reason, told.who) if told is not None else ()
         shown = tuple(dict.fromkeys(message for message in messages if message))[:MESSAGES_LISTED]
         outcome = found.setdefault(
             (shown_status(own), own.points, own.max_points, shown, said),
-            Outcome(STATUSES[shown_status(own)], own.points, own.max_points, shown, decision, []),
+            Outcome(STATUSES[shown_status(own)], own.points, own.max_points, shown, decision, own.lapsed, []),
         )
         outcome.submissions.append(submission)
     return list(found.values())

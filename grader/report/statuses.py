@@ -49,6 +49,11 @@ def shown_status(question: QuestionResult) -> str:
     return question.status
 
 
+def has_lapsed(question: QuestionResult) -> bool:
+    """Whether a person has decided about an answer that is not the last one, and nobody has since."""
+    return question.lapsed is not None
+
+
 def has_lost(question: QuestionResult) -> bool:
     return question.points is not None and question.points < question.max_points
 

@@ -11,7 +11,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from grader.report.budget import CHECKS_LISTED, MESSAGES_LISTED
 from grader.report.class_page import judgement, render_index
 from grader.report.class_statistics import QuestionStatistics
-from grader.results.results import CheckResult, QuestionResult, SubmissionResult, total
+from grader.results.results import Adjustment, Change, CheckResult, Lateness, QuestionResult, SubmissionResult, total
 
 
 @pytest.fixture
@@ -166,6 +166,26 @@ def test_a_part_of_the_points_is_partial_and_its_points_are_shown(assignment: An
     assert row(page, "five") == "five 0.5 of 1 0.5 of 1 graded 0.5partial, 0.5 of 1"
     assert row(page, "none") == "none 0 of 1 0 of 1 graded ✗failed, 0 of 1"
     assert "1 partial, 1 failed" in squeezed(page.all("table", "questions")[0].text)
+
+
+def test_a_mark_that_has_lapsed_needs_a_person(assignment: Any, class_results: Any, read_page: Any) -> None:
+    ann = class_results[0].questions[1]
+    ann.lapsed = Change(question="1.1.e", points=2, before=None, who="A.", when="", answer="1f")
+    page = read_page(render_index(assignment, class_results))
+    todo = section(page, "todo")
+    assert "lapsed Marks for an answer that is not the last one: kept, or given anew, in grader mark" in todo
+    assert "1.1.e step size 1 mark: ann" in todo
+
+
+def test_who_is_late_and_what_that_takes_off_stands_in_the_table(
+    assignment: Any, class_results: Any, read_page: Any
+) -> None:
+    ann = class_results[0]
+    ann.late = Lateness(points=-0.5, words="1 day late: half a point off")
+    ann.adjustments = [Adjustment(kind="late", points=-0.5, words=ann.late.words)]
+    total(ann)
+    page = read_page(render_index(assignment, class_results))
+    assert row(page, "ann").startswith("ann 0.5 of 3 1 of 1 2 graded late: 1 day late: half a point off −0.5")
 
 
 def test_an_answer_that_was_not_given_has_one_status(page: Any) -> None:

@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from grader.report.budget import ANSWER_CELLS, ANSWER_CHARACTERS
 from grader.report.class_answers import collect_answers
 from grader.report.question_page import render_question
-from grader.results.results import QuestionResult, SubmissionResult
+from grader.results.results import Change, QuestionResult, SubmissionResult
 
 
 @pytest.fixture
@@ -81,6 +81,13 @@ def test_identical_text_answers_stand_together_each_with_its_points(render: Any)
     )
     assert slow == "2 submissions, identical ✎to be marked Too small is slow. ✎to be marked – of /2 ann cleo"
     assert none == "No answer found ∅empty, to be marked – of /2 eve"
+
+
+def test_a_mark_that_has_lapsed_stands_beside_the_answer(render: Any, class_results: Any) -> None:
+    lapsed = Change(question="1.1.e", points=1.5, before=None, comment="Why?", who="A.", when="", answer="1f")
+    class_results[0].questions[1].lapsed = lapsed
+    slow = next(text for text in groups(render("1.1.e")) if "Too small" in text)
+    assert "✎to be marked – of /2 Lapsed: 1.5 by A., for an earlier answer Why? ann ✎to be marked – of /2 cleo" in slow
 
 
 def test_the_head_the_points_and_the_checks_are_over_the_whole_class(render: Any) -> None:

@@ -11,7 +11,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from grader.report.render import render_submission
-from grader.results.results import Change, SubmissionResult, total
+from grader.results.results import Adjustment, Change, SubmissionResult, total
 
 
 @pytest.fixture
@@ -51,6 +51,27 @@ def test_every_link_leads_to_a_place_in_the_page(page: Any) -> None:
     assert len(ids) == len(set(ids))
     assert {item.attributes["href"].removeprefix("#") for item in page.all("a")} <= set(ids)
     assert {item.attributes.get("aria-labelledby") for item in page.elements} - {None} <= set(ids)
+
+
+def test_what_is_taken_off_for_lateness_stands_in_the_head_with_who_lifted_it(
+    assignment: Any, result: Any, notebook: Any, read_page: Any
+) -> None:
+    result.adjustments = [
+        Adjustment(kind="late", points=-0.5, words="1 day late: half a point off"),
+        Adjustment(
+            kind="late",
+            points=0,
+            automatic=-2,
+            words="Ill, with a note.",
+            who="A. Teacher",
+            when="2025-10-12T10:22:31Z",
+        ),
+    ]
+    page = read_page(render_submission(assignment, result, notebook))
+    assert [" ".join(item.text.split()) for item in page.all("p", "adjusted")] == [
+        "−0.5 points: 1 day late: half a point off",
+        "0 points: Ill, with a note. decided by A. Teacher on 12 October 2025, 10:22 UTC, instead of −2",
+    ]
 
 
 def captions(page: Any) -> list[str]:
