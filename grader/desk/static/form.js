@@ -23,6 +23,8 @@ export function fullMarks(question) {
   return { items: [], adjustment: question.max_points };
 }
 
+export const draftName = (question, group) => `grader-mark draft ${question} ${group}`;
+
 export class Form {
   /** on: `{save(), edit(item), changed()}`. keyed: whether the keys of the page act here, and are shown. */
   constructor(question, group, on, { keyed = true } = {}) {
@@ -30,7 +32,7 @@ export class Form {
     this.group = group;
     this.on = on;
     this.keyed = keyed;
-    this.draftName = `grader-mark draft ${question.id} ${group.id} ${group.members.length === 1 ? group.members[0] : ""}`;
+    this.draftName = draftName(question.id, group.id);
     const draft = kept.get(this.draftName);
     this.isDraft = draft !== null;
     this.touched = this.isDraft;
@@ -67,10 +69,18 @@ export class Form {
     return {
       // In the order of the question, so that the same choice is the same decision.
       items: this.question.items.map((item) => item.key).filter((key) => this.chosen.has(key)),
-      adjustment: this.adjustment,
+      adjustment: Math.round(this.adjustment * 1e6) / 1e6,
       comment: this.comment.trim(),
       reason: this.reason.trim(),
     };
+  }
+
+  /** What is missing before this may be saved, in words; empty where nothing is. */
+  get missing() {
+    if (!this.decides) return "Choose an item, none or full marks first.";
+    const gave = this.group.automatic_points;
+    const differs = this.question.kind === "code" && this.group.status !== "review" && gave !== null && gave !== undefined && this.points !== gave;
+    return differs && !this.reason.trim() ? `Say why: the checks gave ${points(gave)}.` : "";
   }
 
   toggle(key) {

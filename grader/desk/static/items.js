@@ -58,7 +58,7 @@ export function editItem(question, item, done) {
     },
     field("Text, for those who mark", text),
     field("Points, up or down", worth),
-    field("Words for the student (Markdown); empty: the text itself", words),
+    field("Words for the student (Markdown); empty: none", words),
     said, fault, h("div.d-choices", {}, save, retire),
   );
   const made = dialog(item ? "Change this item" : "A new item", form);

@@ -2,7 +2,7 @@
 
 import { base, get, newOp, part, post, Refused, who } from "./api.js";
 import { counted, dialog, fill, find, h, kept, points, say, signed, when } from "./dom.js";
-import { Form } from "./form.js";
+import { draftName, Form } from "./form.js";
 import { editItem } from "./items.js";
 import { kbd, keyOf, listen } from "./keys.js";
 import { follow } from "./live.js";
@@ -269,8 +269,9 @@ class QuestionDesk {
     const { form, group, question } = this;
     if (!group) this.onward?.click();
     if (!form || this.busy) return;
-    if (!form.decides) {
-      say("Choose an item, none or full marks first.");
+    if (form.missing) {
+      say(form.missing);
+      if (form.decides) form.reasonField.focus();
       return;
     }
     const next = this.takeAhead();
@@ -280,9 +281,9 @@ class QuestionDesk {
       points: form.points,
       about: `${question.id}, ${counted(group.size, "answer")}: ${counted(points(form.points), "point")}`,
       body: {
-        question: question.id, group: group.id, members: group.members, seen: group.seen, ...form.said, points: form.points,
+        question: question.id, group: group.id, members: group.members, seen: group.seen, ...form.said,
         // An offer that is taken as it is leaves those alone who have the mark.
-        open_only: Boolean(group.offered && !form.touched), also: [...this.near].map((other) => other.id), next: !next,
+        open_only: Boolean(group.offered && !form.touched), second: Boolean(group.second), also: [...this.near].map((other) => other.id), next: !next,
       },
     };
     form.forget();
@@ -324,7 +325,12 @@ class QuestionDesk {
   refused(entry, error) {
     this.outbox.keepRefused(entry, error);
     if (error instanceof Refused && error.body.theirs) this.conflict(entry, error.body);
-    else say(`Not saved: ${error.message}`);
+    else {
+      // What was entered is there when somebody comes back to it.
+      const { items, adjustment, comment, reason } = entry.body;
+      kept.set(draftName(entry.body.question, entry.body.group), { items, adjustment, comment, reason, points: entry.points });
+      say(`Not saved: ${error.message}`);
+    }
   }
 
   conflict(entry, { theirs, yours, seen }) {
@@ -361,6 +367,7 @@ class QuestionDesk {
     }
     await this.ask(() => post("/api/undo", { op: newOp() }), (reply) => {
       say(reply.said);
+      if (!reply.next?.group && this.group) this.renew(this.group.id);
       if (reply.next?.group) {
         if (reply.question === this.question.id) this.show(reply.next, { focus: true });
         else location.assign(`${base}/q/${part(reply.question)}?group=${part(reply.group)}`);
@@ -450,10 +457,13 @@ class QuestionDesk {
       return;
     }
     await this.ask(() => get(`/api/answer/${part(question.id)}/${part(group.members[0])}/earlier`), (earlier) => {
-      fill(place, h("h2", {}, earlier.answer_html ? "The answer before this one" : "No other answer is known"), earlier.when && h("p.d-hint", {}, when(earlier.when)), earlier.answer_html && h("div.d-earlier", { html: earlier.answer_html }));
+      fill(place,
+        h("h2", {}, earlier.answer_html ? "Changed since the last hand-in" : "No other answer is known"),
+        earlier.changes_html && h("div.d-earlier", { html: earlier.changes_html }),
+        earlier.answer_html && h("details", { open: !earlier.changes_html }, h("summary", {}, `The answer before this one${earlier.when ? `, until ${when(earlier.when)}` : ""}`), h("div.d-earlier", { html: earlier.answer_html })));
       place.hidden = false;
       place.scrollIntoView({ block: "nearest" });
-      say(earlier.answer_html ? "The answer before this one is shown." : "No other answer is known.");
+      say(earlier.answer_html ? "What changed is shown." : "No other answer is known.");
     });
   }
 

@@ -15,6 +15,7 @@ const COLUMNS = [
   ["late", "Late", "Left: handed in late"],
   ["offered", "Offered", "Left: an equal answer has a mark"],
   ["disagreeing", "Disagreeing", "Groups of equal answers with unequal points"],
+  ["second", "Second", "For me to mark a second time, unseen"],
   ["flagged", "Flagged", "Flagged for somebody"],
 ];
 

@@ -79,12 +79,13 @@ class StudentDesk {
   async save(place, { move = false } = {}) {
     const form = this.forms[place];
     const { question, group } = this.payload.answers[place];
-    if (!form.decides) {
-      say("Choose an item, none or full marks first.");
+    if (form.missing) {
+      say(form.missing);
+      if (form.decides) form.reasonField.focus();
       return;
     }
     form.forget();
-    const entry = { op: newOp(), path: "/api/decide", about: `${question.id}: ${counted(points(form.points), "point")}`, body: { question: question.id, group: group.id, members: [this.payload.alias], seen: group.seen, ...form.said, points: form.points, next: false } };
+    const entry = { op: newOp(), path: "/api/decide", points: form.points, about: `${question.id}: ${counted(points(form.points), "point")}`, body: { question: question.id, group: group.id, members: [this.payload.alias], seen: group.seen, ...form.said, next: false } };
     this.last = { entry };
     const stored = this.outbox.add(entry);
     if (move) this.go(place + 1);
