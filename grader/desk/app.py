@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,12 +20,15 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from grader.desk.desk import DeskError
-from grader.desk.marking import DecideRequest, Marking
-from grader.desk.payloads import Refused
+from grader.desk.looking import Looking
+from grader.desk.marking import Marking
+from grader.desk.payloads import Conflict, Refused
 from grader.desk.people import People, PeopleError
 from grader.desk.pieces import environment
+from grader.desk.requests import Asked, AskSecond, ChangeItem, DealOut, Decide, RaiseFlag, ShowName, Split, Undo
 from grader.desk.security import App, Guard, Place
 from grader.desk.service import Service
+from grader.desk.sharing import Sharing
 from grader.faults import Faults
 
 T = TypeVar("T")
@@ -39,6 +42,8 @@ class Application:
     def __init__(self, service: Service, people: People, place: Place) -> None:
         self._service = service
         self._marking = Marking(service)
+        self._sharing = Sharing(service, self._marking)
+        self._looking = Looking(service)
         self._people = people
         self._place = place
 
@@ -57,7 +62,12 @@ class Application:
             Route("/api/queue", self.queue),
             Route("/api/group/{question}/{group}", self.group),
             Route("/api/next", self.next),
+            Route("/api/student/{alias}", self.student),
+            Route("/api/overview", self.overview),
+            Route("/api/comments", self.comments),
+            Route("/api/answer/{question}/{alias}/earlier", self.earlier),
             Route("/api/decide", self.decide, methods=["POST"]),
+            *(self._write(path, kind, act) for path, kind, act in self._writes()),
         ]
         app = Starlette(
             routes=routes, exception_handlers={HTTPException: _http_error, Faults: _fault, Exception: _broken}
@@ -124,10 +134,16 @@ class Application:
         return self._page(request, "question", f"{question} {payload.question.title}", payload)
 
     async def student_page(self, request: Request) -> Response:
-        raise HTTPException(404, "not there yet")
+        who, alias = _who(request), request.path_params["alias"]
+        if who is None:
+            return RedirectResponse(f"{self._place.base}/name", 303)
+        return self._page(request, "student", alias, await self._looking.student(alias, who))
 
     async def overview_page(self, request: Request) -> Response:
-        raise HTTPException(404, "not there yet")
+        who = _who(request)
+        if who is None:
+            return RedirectResponse(f"{self._place.base}/name", 303)
+        return self._page(request, "overview", "Overview", await self._looking.overview(who))
 
     def _page(
         self, request: Request, view: str, title: str, first: Any, *, fault: str = "", status: int = 200
@@ -170,10 +186,45 @@ class Application:
             )
         )
 
+    async def student(self, request: Request) -> Response:
+        return _json(await self._looking.student(request.path_params["alias"], _require_who(request)))
+
+    async def overview(self, request: Request) -> Response:
+        return _json(await self._looking.overview(_require_who(request)))
+
+    async def comments(self, request: Request) -> Response:
+        asked = request.query_params
+        _require_who(request)
+        return _json(await self._looking.comments(asked.get("question", ""), asked.get("begin", "")))
+
+    async def earlier(self, request: Request) -> Response:
+        _require_who(request)
+        return _json(await self._looking.earlier(request.path_params["question"], request.path_params["alias"]))
+
     async def decide(self, request: Request) -> Response:
-        asked = await _body(request, DecideRequest)
-        reply = await self._marking.decide(asked, _require_who(request))
-        return _json(reply, 409 if type(reply).__name__ == "Conflict" else 200)
+        reply = await self._marking.decide(await _body(request, Decide), _require_who(request))
+        return _json(reply, 409 if isinstance(reply, Conflict) else 200)
+
+    def _writes(self) -> list[tuple[str, type[Asked], Callable[[Any, str], Awaitable[Any]]]]:
+        """What changes something, by its path: the request that it takes, and who answers it."""
+        marking, sharing = self._marking, self._sharing
+        return [
+            ("/api/undo", Undo, marking.undo),
+            ("/api/split", Split, sharing.split),
+            ("/api/flag", RaiseFlag, sharing.flag),
+            ("/api/items/preview", ChangeItem, sharing.preview_item),
+            ("/api/items/change", ChangeItem, sharing.change_item),
+            ("/api/show-name", ShowName, sharing.show_name),
+            ("/api/shares", DealOut, sharing.deal),
+            ("/api/second", AskSecond, sharing.ask_second),
+        ]
+
+    @staticmethod
+    def _write(path: str, kind: type[Asked], act: Callable[[Any, str], Awaitable[Any]]) -> Route:
+        async def answer(request: Request) -> Response:
+            return _json(await act(await _body(request, kind), _require_who(request)))
+
+        return Route(path, answer, methods=["POST"])
 
     async def events(self, request: Request) -> Response:
         return StreamingResponse(
@@ -228,7 +279,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _fault(request: Request, error: Exception) -> Response:
-    return _json(Refused(error=str(error)), 404 if isinstance(error, DeskError) else 500)
+    return _json(Refused(error=str(error)), error.status if isinstance(error, DeskError) else 500)
 
 
 async def _broken(request: Request, error: Exception) -> Response:

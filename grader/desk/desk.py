@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -20,16 +20,25 @@ from grader.desk.names import Pseudonyms
 from grader.desk.prepared import Alike, Order, Prepared, alike_of
 from grader.desk.sources import context_cells, read_sources
 from grader.desk.standing import Standing, standing_of
+from grader.desk.teamwork import Teamwork, read_teamwork
 from grader.faults import Faults
+from grader.report.text import clean
 from grader.results.decisions import Decision, Store
+from grader.results.items import Item
 from grader.results.journal import is_about, is_older
 from grader.results.results import Change, QuestionResult, SubmissionResult
+from grader.results.teamwork import Earlier, Export, Flag
 
 NOTHING = Standing()
 
 
 class DeskError(Faults):
-    """What a page asks for cannot be done."""
+    """What a page asks for cannot be done: one line."""
+
+    def __init__(self, faults: list[str], status: int = 404) -> None:
+        """status: of HTTP. 404: there is no such thing. 409: there was. 400: it makes no sense."""
+        super().__init__(faults)
+        self.status = status
 
 
 class Changed(NamedTuple):
@@ -52,13 +61,6 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     comment: str = ""
     reason: str = ""
     seen: int = 0
-
-
-class Wrote(NamedTuple):
-    changes: list[Change]
-    members: list[str]
-    """Submissions that it is about, also those that had the very same decision already."""
-    left_alone: list[str]
 
 
 class Counts:
@@ -98,6 +100,9 @@ class Desk:
         self._questions: dict[str, Question] = {question.id: question for question in assignment.questions}
         self.versions: Counter[str] = Counter()
         """Of each question: grows with whatever its numbers follow from."""
+        self.items: dict[str, list[Item]] = {}
+        """By question, in their order; also those that are offered no more."""
+        self.teamwork = Teamwork()
         self.rows: dict[tuple[str, str], Any] = {}
         """Numbers of questions for a marker, kept by whoever counts them."""
         self._counts: dict[str, Counts] = {}
@@ -121,6 +126,7 @@ class Desk:
         revision = self.store.revision()
         if revision != self._revision:
             self._revision = revision
+            self._reread()
             fresh = self.store.changes()
             for submission in {*fresh, *self._changes}:
                 old, new = self._changes.get(submission, []), fresh.get(submission, [])
@@ -130,7 +136,25 @@ class Desk:
                     touched = touched | {submission}
         for submission in touched:
             self._stand(submission)
+        for question in self.prepared if followed.changed or followed.gone else ():
+            self.arrange(question)
         return Changed(followed.changed | followed.gone, questions & set(self._questions))
+
+    def reread(self) -> None:
+        """After something else than a decision was stored."""
+        self._revision = self.store.revision()
+        self._reread()
+
+    def _reread(self) -> None:
+        self.items = {}
+        for item in self.store.items():
+            self.items.setdefault(item.question, []).append(item)
+        split = self.teamwork.split
+        self.teamwork = read_teamwork(self.store)
+        for question in {place.question for place in split ^ self.teamwork.split} & self.prepared.keys():
+            self.arrange(question)
+        for id in self._questions:
+            self.versions[id] += 1
 
     def _stand(self, submission: str) -> None:
         result = self.folder.results.get(submission)
@@ -217,10 +241,27 @@ class Desk:
             self._forms[key] = _brief(normal_form(cells))
         return self._forms[key]
 
-    def arrange(self, question: str, alike: Alike | None = None, split: Iterable[str] = ()) -> Prepared:
+    def arrange(self, question: str, alike: Alike | None = None) -> Prepared:
         """Have a question's groups made from its equal answers; from those of the last time where none are given."""
         self.alike[question] = alike or self.alike[question]
-        prepared = Prepared(question, self.alike[question], frozenset(split))
+        answers = self.folder.answers[question]
+        split = frozenset(
+            place.submission
+            for place in self.teamwork.split
+            if place.question == question
+            and place.submission in answers
+            and answers[place.submission].answer == place.answer
+        )
+        # Whoever has handed in something else since is in no group until they are made anew.
+        current = {
+            key: [
+                each
+                for each in members
+                if each.submission in answers and answers[each.submission].answer == each.digest
+            ]
+            for key, members in self.alike[question].keys.items()
+        }
+        prepared = Prepared(question, msgspec.structs.replace(self.alike[question], keys=current), split)
         self.prepared[question] = prepared
         self._counts[question] = Counts()
         for id in prepared.order:
@@ -250,30 +291,103 @@ class Desk:
         found = (self.standing(group.question, submission).decision for submission in group.members)
         return [decision for decision in found if decision is not None]
 
-    def all_changes(self, submission: str) -> list[Change]:
-        return self._changes.get(submission, [])
+    def standings(self, question: str) -> Mapping[str, Standing]:
+        """By submission."""
+        return self._standings[question]
+
+    def marked(self, question: str) -> Iterator[Change]:
+        """The decisions that count."""
+        return (each.decision for each in self._standings[question].values() if each.decision is not None)
+
+    def name(self, submission: str) -> str:
+        """What the course site calls the person, and else the submission."""
+        return clean(self.folder.names.get(submission) or submission)
+
+    def cells(self, question: str, submission: str) -> list[Cell]:
+        answer = self.folder.answers[question].get(submission)
+        return self._cells(submission, answer) if answer is not None else []
+
+    def earlier(self, submission: str, question: str) -> list[Earlier]:
+        """The answers that were handed in before, the oldest first, as far as they are kept."""
+        return self.store.earlier_answers(submission, question)
+
+    @staticmethod
+    def kept_cells(earlier: Earlier) -> list[Cell]:
+        return [("code" if cell.cell_type == "code" else "text", cell.source) for cell in earlier.cells]
+
+    def exports(self) -> list[Export]:
+        return self.store.exports()
 
     # Handing out
 
     def next(self, prepared: Prepared, who: str, after: str = "", but: str = "") -> Group | None:
-        """The next group that waits, and that nobody else is at; those first of which others have a mark already.
+        """The next group for this marker, that nobody else is at; None where there is none.
 
-        but: not this one.
+        First those of which others have a mark already, then those that wait, in their order from `after` on. Of what
+        was dealt out, nobody gets another one's share; nor what they have flagged for somebody else. Those to be marked
+        a second time come last. but: not this one.
         """
-        counts = self._counts[prepared.question]
+        question, counts = prepared.question, self._counts[prepared.question]
         start = prepared.place.get(after, -1) + 1
+        around = [*prepared.order[start:], *prepared.order[:start]]
+        team = self.teamwork
 
-        def free(ids: Iterable[str]) -> Iterator[str]:
+        def is_free(id: str) -> bool:
+            group = prepared.groups[id]
             return (
-                id
-                for id in ids
-                if id != but and self.leases.holder((prepared.question, id)) in (None, who) and id in prepared.groups
+                id != but
+                and self.leases.holder((question, id)) in (None, who)
+                and team.is_for(question, group.members[0], who)
+                and not any(self.is_flagged_away(question, submission, who) for submission in group.members)
             )
 
         offered = sorted(counts.offered & prepared.place.keys(), key=prepared.place.__getitem__)
-        around = chain(prepared.order[start:], prepared.order[:start])
-        id = next(free(offered), None) or next(free(id for id in around if id in counts.waiting), None)
-        return prepared.groups[id] if id is not None else None
+        waiting = (id for id in around if id in counts.waiting and id not in counts.offered)
+        second = (id for id in around if self.is_for_second(prepared.groups[id], who)) if team.twice(question) else ()
+        found = next((id for id in chain(offered, waiting, second) if is_free(id)), None)
+        return prepared.groups[found] if found is not None else None
+
+    def is_for_second(self, group: Group, who: str) -> bool:
+        """Whether this marker is to mark a group a second time, unseen: somebody else has marked it, nobody twice."""
+        question = group.question
+        if not self.teamwork.is_for_second(question, group.members[0], who):
+            return False
+        for submission in group.members:
+            decision = self.standing(question, submission).decision
+            if decision is None or decision.who == who or self.second_mark(question, submission) is not None:
+                return False
+        return True
+
+    def for_second(self, question: str, who: str) -> int:
+        """Answers that this marker is to mark a second time; none are known before the question was opened."""
+        if question not in self.prepared or not self.teamwork.twice(question):
+            return 0
+        groups = self.prepared[question].groups.values()
+        return sum(len(group.members) for group in groups if self.is_for_second(group, who))
+
+    def second_mark(self, question: str, submission: str) -> Change | None:
+        """The last second mark of the answer as it is now."""
+        answer = self.folder.answers[question].get(submission)
+        if answer is None:
+            return None
+        own = self.teamwork.seconds.get((question, submission, answer.answer), [])
+        return own[-1] if own and own[-1].points is not None else None
+
+    def flags(self, question: str, submission: str) -> list[Flag]:
+        """Those that are up about the answer as it is now, and that nobody else has settled by a decision since."""
+        answer = self.folder.answers[question].get(submission)
+        if answer is None:
+            return []
+        decision = self.standing(question, submission).decision
+        return [
+            flag
+            for flag in self.teamwork.flags.get((question, submission, answer.answer), [])
+            if decision is None or (decision.when, decision.who != flag.who) <= (flag.when, False)
+        ]
+
+    def is_flagged_away(self, question: str, submission: str, who: str) -> bool:
+        flags = self.flags(question, submission)
+        return any(flag.for_whom != who and (flag.for_whom or flag.who == who) for flag in flags)
 
     def beside(self, prepared: Prepared, id: str, step: Literal[1, -1]) -> Group | None:
         """The next group or the one before, marked or not; None at the end."""
@@ -290,41 +404,44 @@ class Desk:
 
     # Deciding
 
-    def decide(
-        self,
-        group: Group,
-        said: Said,
-        points: Callable[[QuestionResult], float | None],
-        *,
-        who: str,
-        when: str,
-        op: str,
-        members: Sequence[str] | None = None,
-        open_only: bool = False,
-        digests: Mapping[str, str],
-    ) -> Wrote:
-        """Store one decision for each member, in one transaction: on the disk when this returns.
+    def fit(self, group: Group, members: Iterable[str], digests: Mapping[str, str]) -> tuple[list[str], list[str]]:
+        """Of the members that were shown: those whose answers are still the ones that were, and the others.
 
-        members: those that were shown; of the others nothing is decided. digests: of the members' answers as they were
-        when the groups were made: whoever has handed in another answer since is left alone. Raises Overwritten,
-        MarksError, DeskError.
+        digests: of their answers, as they were when the groups were made.
         """
-        wanted = list(group.members) if members is None else list(members)
-        standings = self._standings[group.question]
         answers = self.folder.answers[group.question]
+        members = list(members)
         fit = [
             submission
-            for submission in wanted
+            for submission in members
             if submission in group.members
             and submission in answers
             and answers[submission].answer == digests.get(submission, answers[submission].answer)
         ]
-        left_alone = [submission for submission in wanted if submission not in fit]
-        if open_only:
-            fit = [submission for submission in fit if standings[submission].decision is None]
+        return fit, [submission for submission in members if submission not in fit]
+
+    def decide(
+        self,
+        question: str,
+        members: Sequence[str],
+        said: Said,
+        points: Callable[[QuestionResult], float],
+        *,
+        who: str,
+        when: str,
+        op: str,
+        second: bool = False,
+        unseen: Collection[str] = (),
+    ) -> list[Change]:
+        """Store one decision for each of these submissions' answers, in one transaction: on the disk when this returns.
+
+        unseen: those of the members whose decisions the marker has not seen, because there were none. Raises
+        Overwritten, MarksError.
+        """
+        standings, answers = self._standings[question], self.folder.answers[question]
         decisions = [
             Decision(
-                question=group.question,
+                question=question,
                 submission=submission,
                 answer=answers[submission].answer,
                 points=points(answers[submission]),
@@ -333,15 +450,18 @@ class Desk:
                 adjustment=said.adjustment,
                 comment=said.comment,
                 reason=said.reason,
-                seen=said.seen,
+                seen=standings[submission].seen if submission in unseen else said.seen,
             )
-            for submission in fit
+            for submission in members
         ]
         # Who has this very decision already needs no new one; unless somebody has come in between.
-        new = [each for each in decisions if not self._is_so(each, standings[each.submission], said.seen)]
-        changes = self.store.decide(new, who=who, when=when, op=op) if new else []
-        self.note(changes)
-        return Wrote(changes, fit, left_alone)
+        new = [each for each in decisions if second or not self._is_so(each, standings[each.submission], said.seen)]
+        changes = self.store.decide(new, who=who, when=when, op=op, second=second) if new else []
+        if second:
+            self.reread()
+        else:
+            self.note(changes)
+        return changes
 
     @staticmethod
     def _is_so(decision: Decision, standing: Standing, seen: int) -> bool:

@@ -151,6 +151,8 @@ class QueueRow(msgspec.Struct, kw_only=True):
     flagged: int = 0
     share: int = 0
     """Of those that are left: dealt out to whoever asks."""
+    second: int = 0
+    """To be marked a second time by whoever asks; counted once the question was opened."""
     at: list[str] = []
     """Who is at it."""
 
@@ -203,6 +205,97 @@ class Saved(msgspec.Struct, kw_only=True):
 class Decided(msgspec.Struct, kw_only=True):
     saved: Saved
     next: GroupPayload | None = None
+
+
+class Undone(msgspec.Struct, kw_only=True):
+    said: str
+    question: str = ""
+    group: str = ""
+    next: GroupPayload | None = None
+    """The group that it was about."""
+
+
+class ItemEffect(msgspec.Struct, kw_only=True):
+    """What changing an item does, or has done."""
+
+    answers: int
+    points_change: float
+    items: list[ItemView] = []
+    """The question's items after it."""
+
+
+class ShownName(msgspec.Struct, kw_only=True):
+    name: str
+
+
+class CommentView(msgspec.Struct, kw_only=True):
+    comment: str
+    comment_html: str
+    count: int
+
+
+class Comments(msgspec.Struct, kw_only=True):
+    comments: list[CommentView]
+
+
+class EarlierAnswer(msgspec.Struct, kw_only=True):
+    answer_html: str
+    """Empty where there was none, or it is not kept."""
+    changes_html: str = ""
+    """The answer as it is now, with `<ins>` and `<del>`; empty where it is too long to be compared."""
+    when: str = ""
+    """When it was replaced."""
+
+
+PointCount = tuple[float, int]
+ItemCount = tuple[str, str, int]
+"""Key, text, how many answers."""
+
+
+class MarkerView(msgspec.Struct, kw_only=True):
+    who: str
+    count: int
+    mean: float
+    points: list[PointCount]
+    items: list[ItemCount]
+
+
+class Disagreeing(msgspec.Struct, kw_only=True):
+    """Equal answers with unequal points."""
+
+    group: str
+    decisions: list[DecisionView]
+
+
+class OverviewRow(msgspec.Struct, kw_only=True):
+    id: str
+    title: str
+    kind: Literal["code", "text"]
+    max_points: float
+    known: int
+    """Answers with points."""
+    left: int
+    points: list[PointCount]
+    items: list[ItemCount]
+    markers: list[tuple[str, int, float]]
+    """Who, how many answers, their mean."""
+    by_marker: list[MarkerView]
+    disagreeing: list[Disagreeing]
+    kappa: float | None
+    """Cohen's kappa between first and second marks; None where there are none, or it is not defined."""
+    weighted_kappa: float | None
+    twice: int
+    """Answers that were marked twice."""
+    equal: int
+    """Of those, with the same points."""
+
+
+class OverviewPayload(msgspec.Struct, kw_only=True):
+    title: str
+    who: str
+    questions: list[OverviewRow]
+    stale: list[str]
+    """Reports and exports that are older than the marks, a line each."""
 
 
 class Conflict(msgspec.Struct, kw_only=True):

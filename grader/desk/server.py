@@ -185,6 +185,8 @@ def _bind(host: str, port: int) -> socket.socket:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             bound.bind(family[4])
+            # Two that are bound to the same port, and do not listen yet, know nothing of each other.
+            bound.listen(128)
         except OSError as failure:
             error = failure
             bound.close()

@@ -16,6 +16,7 @@ from grader.desk.events import Events
 from grader.desk.groups import Group
 from grader.desk.helper import Helper, HelperError
 from grader.desk.names import Pseudonyms
+from grader.desk.order import near_groups
 from grader.desk.pieces import Kept, Pieces, make_pieces
 from grader.desk.prepared import Prepared
 from grader.results.decisions import Store
@@ -23,6 +24,8 @@ from grader.results.results import SubmissionResult
 
 FOLLOW = 1.0
 """Seconds between two looks at the disk."""
+FEW = 6
+"""Groups that need no order: whoever marks sees them all."""
 PATIENCE = 0.7
 """Seconds without a mark after which pages are made anew; under steady marking, at most `LONGEST` after the first."""
 LONGEST = 4.0
@@ -65,7 +68,11 @@ class Service:
             self._start(work())
 
     def _open(self) -> Desk:
-        return Desk(self.assignment, self.output, Store.open(self.output), Pseudonyms(self._secret))
+        store = Store.open(self.output)
+        questions = self.assignment.questions
+        items = self.assignment.items
+        store.sync_items(items, {question.id: question.points for question in questions}, who="", when=now())
+        return Desk(self.assignment, self.output, store, Pseudonyms(self._secret))
 
     async def stop(self) -> None:
         """At once: all that was acknowledged is on the disk."""
@@ -88,6 +95,9 @@ class Service:
 
     async def on_desk(self, work: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(*arguments))
+
+    async def on_render(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._rendering, work)
 
     # Following the disk
 
@@ -145,8 +155,8 @@ class Service:
         return await self.on_desk(self.desk.arrange, question, alike)
 
     def _ordered(self, sources: Sequence[str], kind: Literal["code", "text"]) -> tuple[list[int], list[list[int]]]:
-        if len(sources) < 3:
-            return list(range(len(sources))), []
+        if len(sources) <= FEW:
+            return list(range(len(sources))), near_groups(sources, kind)
         try:
             order, near = self._order.ask({"sources": [s[:8000] for s in sources], "kind": kind})
         except HelperError as error:
@@ -171,6 +181,14 @@ class Service:
             kept = make_pieces(self.assignment, self.output, result, result.question(question))
             self._kept.put(key, kept)
         return kept
+
+    def warm(self, question: str) -> None:
+        """Have a question's groups made before somebody opens it."""
+        if question and question not in self.desk.prepared:
+            self._start(self._warm(question))
+
+    async def _warm(self, question: str) -> None:
+        await self.prepared(question)
 
     def make_ready(self, group: Group | None) -> None:
         """Have a group's pieces made while the marker reads another one."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 
 import msgspec
 
 from grader.desk.desk import Desk
-from grader.desk.forms import Cell
 from grader.desk.groups import Group
 from grader.desk.payloads import (
     DecisionView,
+    FlagView,
     GroupView,
+    ItemView,
     LapsedView,
     LeaseView,
     NearView,
@@ -44,7 +45,7 @@ def question_view(desk: Desk, id: str) -> QuestionView:
         kind=question.kind,
         max_points=question.points,
         criteria_html=_criteria(question.criteria),
-        items=[],
+        items=items_view(desk, id),
         before=ids[place - 1] if place else "",
         after=ids[place + 1] if place + 1 < len(ids) else "",
     )
@@ -79,14 +80,33 @@ def decisions_of(changes: Iterable[Change]) -> list[DecisionView]:
     return [decision_view(same[-1], len(same)) for same in sorted(found.values(), key=lambda same: -len(same))]
 
 
-def group_view(desk: Desk, prepared: Prepared, group: Group, pieces: Pieces | None) -> GroupView:
+def items_view(desk: Desk, question: str) -> list[ItemView]:
+    """Those that are offered, in their order."""
+    offered = [item for item in desk.items.get(question, []) if not item.retired]
+    return [
+        ItemView(
+            key=item.key,
+            text=item.text,
+            words=item.words,
+            words_html=comment_html(item.words),
+            points=item.points,
+            digit=str(number) if number < 10 else "",
+            origin=item.origin,
+        )
+        for number, item in enumerate(offered, 1)
+    ]
+
+
+def group_view(
+    desk: Desk, prepared: Prepared | None, group: Group, pieces: Pieces | None, *, second: bool = False
+) -> GroupView:
+    """second: whoever sees it is to mark it unseen, without what others have decided."""
     question = group.question
-    answers = desk.folder.answers[question]
-    first = answers.get(group.members[0])
-    decisions = decisions_of(desk.decided(group))
-    waiting = desk.waiting(group)
-    undecided = len(group.members) - len(desk.decided(group))
-    return GroupView(
+    first = desk.folder.answers[question].get(group.members[0])
+    decided = desk.decided(group)
+    decisions = decisions_of(decided)
+    undecided = len(group.members) - len(decided)
+    view = GroupView(
         id=group.id,
         size=len(group.members),
         members=[desk.names.alias(submission) for submission in group.members],
@@ -97,27 +117,44 @@ def group_view(desk: Desk, prepared: Prepared, group: Group, pieces: Pieces | No
         notes_html=pieces.notes_html if pieces is not None else "",
         status=shown_status(first) if first is not None else "",
         automatic_points=first.points if first is not None else None,
-        decision=decisions[0] if decisions and not undecided else None,
-        differing=decisions if len(decisions) > 1 else [],
-        offered=decisions[0] if decisions and undecided else None,
-        open=waiting,
+        open=desk.waiting(group),
         late=sum(desk.folder.late.get(submission, False) for submission in group.members),
-        lapsed=_lapsed(desk, group),
-        near=[_near(desk, other) for other in prepared.near(group.id)],
+        flags=_flags(desk, group),
         split=bool(group.origin),
-        seen=max((desk.standing(question, submission).seen for submission in group.members), default=0),
+        second=second,
     )
+    if second:
+        own = [desk.second_mark(question, submission) for submission in group.members]
+        view.seen = max((mark.id for mark in own if mark is not None), default=0)
+        return view
+    view.decision = decisions[0] if decisions and not undecided else None
+    view.differing = decisions if len(decisions) > 1 else []
+    view.offered = decisions[0] if decisions and undecided else None
+    view.lapsed = _lapsed(desk, group)
+    view.near = [_near(desk, other) for other in prepared.near(group.id)] if prepared is not None else []
+    view.seen = max((desk.standing(question, submission).seen for submission in group.members), default=0)
+    return view
+
+
+def _flags(desk: Desk, group: Group) -> list[FlagView]:
+    """Each once, however many members it is about."""
+    found = {
+        (flag.who, flag.when, flag.for_whom, flag.note): flag
+        for submission in group.members
+        for flag in desk.flags(group.question, submission)
+    }
+    return [FlagView(who=flag.who, when=flag.when, to=flag.for_whom, note=flag.note) for flag in found.values()]
 
 
 def _lapsed(desk: Desk, group: Group) -> LapsedView | None:
     for submission in group.members:
         lapsed = desk.standing(group.question, submission).lapsed
         if lapsed is not None:
-            old: Sequence[Cell] | None = None
+            kept = [each for each in desk.earlier(submission, group.question) if each.answer == lapsed.answer]
             return LapsedView(
                 member=desk.names.alias(submission),
                 decision=decision_view(lapsed),
-                answer_html=source_html(list(old)) if old else "",
+                answer_html=source_html(desk.kept_cells(kept[-1])) if kept else "",
             )
     return None
 
@@ -154,8 +191,9 @@ def queue_view(desk: Desk, who: str) -> QueuePayload:
     rows = [
         _row(desk, question.id, who, sorted(set(at.get(question.id, [])))) for question in desk.assignment.questions
     ]
-    # Text questions first: whoever marks is here to read.
-    start = next((row.id for row in rows if row.left), "")
+    # What is theirs to do, then what is anybody's.
+    start = next((row.id for row in rows if row.share or row.flagged), "")
+    start = start or next((row.id for row in rows if row.left or row.second), "")
     return QueuePayload(
         title=desk.assignment.title,
         who=who,
@@ -187,6 +225,9 @@ def _counted(desk: Desk, id: str, who: str) -> QueueRow:
         counts["review"] += standing.waits and in_review(answer)
         counts["late"] += standing.waits and desk.folder.late.get(submission, False)
         counts["lapsed"] += standing.lapsed is not None
+        flags = desk.flags(id, submission)
+        counts["flagged"] += any(flag.for_whom in ("", who) and flag.who != who for flag in flags)
+        counts["share"] += standing.waits and desk.teamwork.is_dealt and desk.teamwork.is_for(id, submission, who)
         if standing.decision is not None:
             counts["mine" if standing.decision.who == who else "others"] += 1
     return QueueRow(
@@ -203,4 +244,7 @@ def _counted(desk: Desk, id: str, who: str) -> QueueRow:
         late=counts["late"],
         disagreeing=desk.disagreeing(id),
         offered=desk.offered(id),
+        flagged=counts["flagged"],
+        share=counts["share"],
+        second=desk.for_second(id, who),
     )

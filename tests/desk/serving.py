@@ -53,7 +53,9 @@ class Server:
         self.printed += rest
         return self.process.returncode
 
-    def request(self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | None = None) -> Reply:
+    def request(
+        self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | None = None
+    ) -> Reply:
         """Exactly these headers, beside Host where it is not among them, and the length of the body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         with contextlib.closing(connection):

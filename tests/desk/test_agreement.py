@@ -15,7 +15,10 @@ def test_agreement_is_that_of_scikit_learn() -> None:
     rng = random.Random(1)
     # All classes are there and evenly spaced, so its weights by rank are those by points.
     pairs = [(points, points) for points in (0.0, 0.5, 1.0, 1.5, 2.0)]
-    pairs += [(first, min(max(first + rng.choice([0, 0, 0.5, -0.5]), 0), 2)) for first in rng.choices([0, 0.5, 1, 1.5, 2], k=60)]
+    pairs += [
+        (first, min(max(first + rng.choice([0, 0, 0.5, -0.5]), 0), 2))
+        for first in rng.choices([0, 0.5, 1, 1.5, 2], k=60)
+    ]
     found = agreement(pairs)
     firsts, seconds = [round(2 * first) for first, _ in pairs], [round(2 * second) for _, second in pairs]
     assert found.count == 65

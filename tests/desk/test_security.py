@@ -78,7 +78,8 @@ def test_the_cookie_is_for_this_servers_own_pages_and_scripts_cannot_read_it(run
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:PORT", "127.0.0.1.evil.example:PORT", "localhost.evil.example", "", "[", "a@b"]
+    "host",
+    ["evil.example", "evil.example:PORT", "127.0.0.1.evil.example:PORT", "localhost.evil.example", "", "[", "a@b"],
 )
 @pytest.mark.parametrize("path", ["/", "/api/queue", "/login?token=TOKEN", "/static/desk.js"])
 def test_another_name_for_this_address_tells_nothing(running: Server, marker: Marker, host: str, path: str) -> None:
@@ -133,7 +134,9 @@ def test_a_form_of_another_site_lacks_the_header(running: Server, marker: Marker
     headers = {"Cookie": marker.cookie, "Content-Type": kind}
     reply = running.request("POST", "/api/undo", headers, b'{"op": "1"}')
     assert reply.status == 403
-    assert running.request("OPTIONS", "/api/undo", {"Cookie": marker.cookie, "Origin": "https://evil.example"}).status in (
+    assert running.request(
+        "OPTIONS", "/api/undo", {"Cookie": marker.cookie, "Origin": "https://evil.example"}
+    ).status in (
         403,
         405,
     )
@@ -216,7 +219,10 @@ def test_people_have_a_token_each_and_who_is_put_out_is_out(tmp_path: Path) -> N
     with serving(results, rubric, "--people", str(people)) as server:
         assert server.token == ""
         markers = {name: server.marker(token) for name, token in tokens.items()}
-        assert {name: marker.get("/api/queue")["who"] for name, marker in markers.items()} == {"Ada": "Ada", "Bob": "Bob"}
+        assert {name: marker.get("/api/queue")["who"] for name, marker in markers.items()} == {
+            "Ada": "Ada",
+            "Bob": "Bob",
+        }
         # A new token for Ada: the old one, and what came of it, is good for nothing. Bob goes on.
         fresh = invite(people, "Ada")
         assert server.request("GET", f"/login?token={tokens['Ada']}").status == 401
