@@ -25,7 +25,7 @@ export const points = (value) => (value === null || value === undefined ? "–" 
 
 export const signed = (value) => (value < 0 ? `−${points(-value)}` : `+${points(value)}`);
 
-export const counted = (number, one, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;
+export const counted = (number, one, many = `${one}s`) => `${number} ${Number(number) === 1 ? one : many}`;
 
 /** A time in ISO 8601 as people here write it. */
 export function when(text) {
