@@ -70,6 +70,7 @@ class Store(Teamwork):
         store = cls(output, database.connect(output))
         try:
             store._take_over()
+            store._find_owners()
         except BaseException:
             store.close()
             raise
@@ -429,6 +430,18 @@ class Store(Teamwork):
                     (folder, operation, *journal.stamp),
                 )
 
+    def _find_owners(self) -> None:
+        """Learn whose the results are that stood here before the store did."""
+        known = {str(folder) for (folder,) in self._all("SELECT folder FROM owners")}
+        found: dict[str, tuple[str, str]] = {}
+        for folder in self.output.iterdir():
+            if folder.name not in known and not folder.is_symlink():
+                with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
+                    result = msgspec.json.decode((folder / "result.json").read_bytes(), type=_Owned)
+                    found[folder.name] = (result.root, result.source)
+        if found:
+            self.note_owners(found)
+
     def _require_whole(self, submissions: Iterable[str]) -> None:
         faults = [self.faults[each] for each in dict.fromkeys(submissions) if each in self.faults]
         if faults:
@@ -480,6 +493,13 @@ class Store(Teamwork):
         names = ["operation", "folder", "second", *(name for name in _COLUMNS if name != "id")]
         sql = f"INSERT INTO decisions ({', '.join(map(_quoted, names))}) VALUES ({', '.join('?' * len(names))})"
         return msgspec.structs.replace(change, id=int(self._db.execute(sql, values).lastrowid or 0))
+
+
+class _Owned(msgspec.Struct):
+    """Of a stored result, what says whose it is."""
+
+    root: str = ""
+    source: str = ""
 
 
 # Reading without a store

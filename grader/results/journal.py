@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
 from grader.faults import Faults
-from grader.results.results import Change, Final, QuestionResult, SubmissionResult, total
+from grader.results.results import LATE, OTHER, Adjustment, Change, Final, QuestionResult, SubmissionResult, total
 
 
 class MarksError(Faults):
@@ -22,7 +23,7 @@ def merged(result: SubmissionResult, changes: Sequence[Change]) -> SubmissionRes
     """
     own = [change for change in changes if is_about(change, result)]
     questions = [_decided(question, own) for question in result.questions]
-    new = msgspec.structs.replace(result, questions=questions)
+    new = msgspec.structs.replace(result, questions=questions, adjustments=_adjustments(result, own))
     total(new)
     return new
 
@@ -35,6 +36,7 @@ def final(result: SubmissionResult, changes: Sequence[Change]) -> Final:
         code_points=result.code_points,
         points_to_mark=result.points_to_mark,
         points_in_review=result.points_in_review,
+        adjustment=result.adjustment,
         questions={question.id: question.points for question in result.questions},
         decisions=len(own),
         last=own[-1].id if own else 0,
@@ -61,9 +63,49 @@ def is_about(change: Change, result: SubmissionResult) -> bool:
 def _decided(question: QuestionResult, changes: Sequence[Change]) -> QuestionResult:
     own = [change for change in changes if change.question == question.id and change.answer == question.answer]
     points = own[-1].points if own else None
+    if points is None:
+        lapsed = None if own else _lapsed(question, changes)
+        return msgspec.structs.replace(question, changes=own, lapsed=lapsed)
     # The rubric may have come to give the question fewer points since: then the mark says nothing any more.
-    if points is None or points > question.max_points:
-        return msgspec.structs.replace(question, changes=own)
+    if points > question.max_points:
+        return msgspec.structs.replace(question, changes=own, lapsed=own[-1])
     return msgspec.structs.replace(
         question, points=points, automatic_points=question.points, status="marked", changes=own
+    )
+
+
+def _lapsed(question: QuestionResult, changes: Sequence[Change]) -> Change | None:
+    """The last decision about another answer to the question that was not taken back."""
+    about = [change for change in changes if change.question == question.id]
+    last = {change.answer: change for change in about}
+    return next((each for each in reversed(about) if each is last[each.answer] and each.points is not None), None)
+
+
+def _adjustments(result: SubmissionResult, changes: Sequence[Change]) -> list[Adjustment]:
+    found: list[Adjustment] = []
+    late = result.late
+    if late is not None:
+        own = [change for change in changes if change.question == LATE and change.answer == late.key]
+        if own and own[-1].points is not None:
+            found.append(_decided_adjustment("late", own, late.points))
+        else:
+            found.append(Adjustment(kind="late", points=late.points, words=late.words, changes=own))
+    own = [change for change in changes if change.question == OTHER]
+    if own and own[-1].points is not None:
+        found.append(_decided_adjustment("adjustment", own, None))
+    return found
+
+
+def _decided_adjustment(
+    kind: Literal["late", "adjustment"], changes: list[Change], automatic: float | None
+) -> Adjustment:
+    last = changes[-1]
+    return Adjustment(
+        kind=kind,
+        points=last.points or 0.0,
+        automatic=automatic,
+        words=last.reason or last.comment,
+        who=last.who,
+        when=last.when,
+        changes=changes,
     )

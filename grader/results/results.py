@@ -67,10 +67,15 @@ def status_of(kind: Literal["code", "text"], checks: Sequence[CheckResult], *, m
     return next(status for status in WORST_FIRST if status in statuses)
 
 
+LATE, OTHER = "late", "adjustment"
+"""What stands for a question in a decision about a submission as a whole: its lateness, or anything else."""
+
+
 class Change(msgspec.Struct, kw_only=True, frozen=True):
-    """A person's decision about one question of one submission: who, when and why."""
+    """A person's decision about one question of one submission, or about all of it: who, when and why."""
 
     question: str
+    """A question's id; LATE or OTHER where `points` are an adjustment of the whole, negative ones taken off."""
     points: float | None
     """None takes earlier decisions back: what the checks say counts again."""
     before: float | None
@@ -83,7 +88,8 @@ class Change(msgspec.Struct, kw_only=True, frozen=True):
     when: str
     """ISO 8601, UTC, to the second."""
     answer: str
-    """`QuestionResult.answer` of the answer that was marked: a decision holds for that answer alone."""
+    """`QuestionResult.answer` of the answer that was marked: a decision holds for that answer alone. Of lateness
+    `Lateness.key`; empty for OTHER."""
     submission: str = ""
     """The submission that was marked: for another, also one with an equal answer, it says nothing. Empty where an
     earlier version wrote it."""
@@ -134,6 +140,47 @@ class QuestionResult(msgspec.Struct, kw_only=True):
     """What the checks gave, where a person decided otherwise (`changes`)."""
     changes: list[Change] = []
     """The decisions about this answer, oldest first; the last one counts. Stored apart from the result."""
+    lapsed: Change | None = None
+    """A decision that holds no more, where nobody has decided since: it is about an earlier answer, or gave more points
+    than there are now."""
+    context: list[int] = []
+    """Cells that the answer is about, as `context` in the rubric says: indices as in `cells`."""
+
+
+class Lateness(msgspec.Struct, kw_only=True, frozen=True):
+    """How late a submission is, and what the rubric takes off for that."""
+
+    submitted: str = ""
+    """ISO 8601, in the site's own time zone or with one; empty where it is not known."""
+    due: str = ""
+    minutes: float | None = None
+    """After `due`; None where only the site says that it is late."""
+    points: float = 0.0
+    """What is taken off: 0 or negative."""
+    words: str = ""
+    """In plain words, for everybody: `1 day 2 h late: 2 points off`."""
+
+    @property
+    def key(self) -> str:
+        """What a decision about it holds for: this hand-in, not a later one."""
+        return f"{self.submitted} {self.due}".strip()
+
+
+class Adjustment(msgspec.Struct, kw_only=True, frozen=True):
+    """What is added to a submission's points as a whole, or taken off."""
+
+    kind: Literal["late", "adjustment"]
+    points: float
+    """As decided; a sum is cut to 0 and the maximum."""
+    automatic: float | None = None
+    """What the rubric's rule for lateness takes off, where a person has decided otherwise."""
+    words: str = ""
+    """Why, for everybody."""
+    who: str = ""
+    """The person who decided; empty where the rule did."""
+    when: str = ""
+    changes: list[Change] = []
+    """The decisions about it, oldest first."""
 
 
 class Final(msgspec.Struct, kw_only=True, frozen=True):
@@ -143,6 +190,7 @@ class Final(msgspec.Struct, kw_only=True, frozen=True):
     code_points: float
     points_to_mark: float
     points_in_review: float
+    adjustment: float = 0.0
     questions: dict[str, float | None]
     """The points of each question; None where they are not known."""
     decisions: int
@@ -170,7 +218,13 @@ class SubmissionResult(msgspec.Struct, kw_only=True):
     message: str = ""
     """One line: what is wrong, where the status is not *graded*."""
     points: float = 0.0
-    """The sum of all points known so far."""
+    """The sum of all points known so far, adjusted."""
+    adjustment: float = 0.0
+    """What the adjustments change: `points` are the questions' sum plus this."""
+    late: Lateness | None = None
+    """None where it was handed in in time, or nobody knows."""
+    adjustments: list[Adjustment] = []
+    """Where people's decisions are merged in: that for lateness, and any other, where there are such."""
     max_points: float = 0.0
     code_points: float = 0.0
     code_max_points: float = 0.0
@@ -223,6 +277,11 @@ def total(result: SubmissionResult) -> None:
             result.points_to_mark += question.max_points
         if question.status != "marked":
             result.points_in_review += sum(c.max_points for c in question.checks if c.points is None)
+    # Not below nothing, nor above what there is to earn.
+    adjusted = result.points + sum(adjustment.points for adjustment in result.adjustments)
+    adjusted = min(max(adjusted, 0.0), max(result.max_points, result.points))
+    result.adjustment = adjusted - result.points
+    result.points = adjusted
 
 
 def format_points(points: float | None) -> str:

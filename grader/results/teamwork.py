@@ -225,7 +225,10 @@ class Teamwork(Rows):
     # Whose a name is
 
     def owner(self, submission: str) -> tuple[str, str] | None:
-        """The folder (from the results) and the path below it that the submission of that name was handed in as."""
+        """The folder (from the results) and the path below it that the submission of that name was handed in as.
+
+        None where that is not known; ("", "") where an earlier version graded it.
+        """
         rows = self._all("SELECT root, source FROM owners WHERE folder = ?", (submission,))
         return (str(rows[0][0]), str(rows[0][1])) if rows else None
 

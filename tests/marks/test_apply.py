@@ -275,7 +275,7 @@ def test_a_file_with_a_fault_is_left_out_whole_and_the_others_count(course: Cour
     jane = fill_in(course.folder / "marks" / "jane.yaml", ("  1.1 c:", "  1.1 c: 1"), ("  1.6 e:", "  1.6 e: 4"))
     fill_in(course.folder / "marks" / "joe.yaml", ("  1.1 c:", "  1.1 c: 1"))
     applied = course.apply(course.folder / "marks")
-    assert applied.faults == [f"{jane}: line 31: 1.6 e: 4 is not between 0 and 3"]
+    assert applied.faults == [f"{jane}: line 33: 1.6 e: 4 is not between 0 and 3"]
     assert [result.submission for result in applied.results] == ["joe"]
     assert read_changes(course.output / "jane") == []
     assert marked(course.output, "joe").points == 4.5
@@ -331,7 +331,7 @@ def test_reports_that_were_not_made_anew_are_made_the_next_time(course: Course) 
     [
         ([("  1.1 c:", "  1.1 c: 1.5")], "line 17: 1.1 c: 1.5 is not between 0 and 1"),
         ([("  1.1 c:", "  1.1 c: -0.5")], "line 17: 1.1 c: -0.5 is not between 0 and 1"),
-        ([("  1.6 e:", "  1.6 e: 0.25")], "line 31: 1.6 e: 0.25 is not a multiple of half a point"),
+        ([("  1.6 e:", "  1.6 e: 0.25")], "line 33: 1.6 e: 0.25 is not a multiple of half a point"),
         ([("  1.1 c:", "  1.1 c: good")], "line 17: 1.1 c: 'good' is no number of points, such as 1 or 0.5"),
         ([("  1.1 c:", "  1.1 d: 1")], "line 17: there is no question 1.1 d"),
         (
@@ -340,7 +340,7 @@ def test_reports_that_were_not_made_anew_are_made_the_next_time(course: Course) 
         ),
         (
             [("  1.6 d:", "  1.6 d: 0")],
-            "line 25: 1.6 d: the checks gave between 0.5 and 1.5; to give 0, say why under `Reasons`",
+            "line 27: 1.6 d: the checks gave between 0.5 and 1.5; to give 0, say why under `Reasons`",
         ),
         ([REASON], "line 19: 1.5 b: has a reason, but 2 is what the checks gave; change the points, or take it out"),
         (
@@ -351,8 +351,8 @@ def test_reports_that_were_not_made_anew_are_made_the_next_time(course: Course) 
             [("Comments:", "Comments:\n  Question 1.1 c: Why?")],
             "line 17: 1.1 c: has a text, but no points; give points, or take the text out",
         ),
-        ([("Comments:", "Comments:\n  Question 9.9 z: Why?")], "line 39: there is no question 9.9 z"),
-        ([("Reasons:", "Reasons:\n  Question 9.9 z: Why?")], "line 34: there is no question 9.9 z"),
+        ([("Comments:", "Comments:\n  Question 9.9 z: Why?")], "line 41: there is no question 9.9 z"),
+        ([("Reasons:", "Reasons:\n  Question 9.9 z: Why?")], "line 36: there is no question 9.9 z"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

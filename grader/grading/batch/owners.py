@@ -20,8 +20,7 @@ from grader.grading.batch.names import text_of
 from grader.grading.batch.sources import Handed, Source, lies_in, place
 from grader.report.store import read_notebook, stored
 from grader.results.classlist import ClassList, SiteError, read_class_list
-from grader.results.decisions import Store, read_changes
-from grader.results.journal import MarksError
+from grader.results.decisions import Store
 from grader.results.names import key
 from grader.results.results import Change, SubmissionResult, write_result
 
@@ -33,7 +32,7 @@ SHOWN = 12
 def remembered_roots(output: Path) -> frozenset[str]:
     """The folders that names were made from when these results were written."""
     return frozenset(
-        _root(output, result)
+        _root(output, result.root)
         for result in stored(output).values()
         if result is not None and result.root and not result.gone
     )
@@ -44,8 +43,9 @@ def root_of(source: Source, output: Path) -> str:
     return os.path.relpath(text_of(source.root), text_of(os.path.realpath(output)))
 
 
-def _root(output: Path, result: SubmissionResult) -> str:
-    return os.path.normpath(f"{text_of(os.path.realpath(output))}/{result.root}")
+def _root(output: Path, root: str) -> str:
+    """The folder that is called `root` in a result, from anywhere."""
+    return os.path.normpath(f"{text_of(os.path.realpath(output))}/{root}")
 
 
 def settle(assignment: Assignment, handed: Handed, output: Path) -> list[str]:
@@ -59,7 +59,9 @@ def settle(assignment: Assignment, handed: Handed, output: Path) -> list[str]:
     moves = settling.moves()
     with Store.open(output) as store:
         notes = [settling.take_over(store, source, name) for source, name in moves]
-        return [*filter(None, notes), *settling.set_aside(), *settling.uncertain_marks()]
+        notes += [*settling.part_from_strangers(store), *settling.set_aside(), *settling.uncertain_marks(store)]
+        store.note_owners({source.name: (root_of(source, output), source.below) for source in settling.sources})
+        return list(filter(None, notes))
 
 
 class _Settling:
@@ -113,7 +115,7 @@ class _Settling:
         }
 
     def place(self, result: SubmissionResult) -> str:
-        return place(_root(self.output, result), result.source)
+        return place(_root(self.output, result.root), result.source)
 
     def same_person(self, source: Source) -> bool:
         """Whether the class list that is handed in and that of the results say so: two downloads of one class."""
@@ -134,7 +136,7 @@ class _Settling:
 
     def has_moved(self, source: Source, result: SubmissionResult) -> bool:
         """Whether the folder of all hand-ins has: it is not where it was, and most of them are the same, here."""
-        old = _root(self.output, result)
+        old = _root(self.output, result.root)
         if Path(old).is_dir():
             return False
         return self.moved(old, text_of(source.root))
@@ -146,7 +148,10 @@ class _Settling:
             both = [
                 (below[result.source], result)
                 for result in self.stored.values()
-                if result is not None and result.root and _root(self.output, result) == old and result.source in below
+                if result is not None
+                and result.root
+                and _root(self.output, result.root) == old
+                and result.source in below
             ]
             same = sum(
                 self.has_answers_of_its_own(result) and result.content == self.content(source)
@@ -324,6 +329,20 @@ class _Settling:
         old = {result.file for name, result in self.stored.items() if result and not result.root and name not in taken}
         return Counter(PurePath(place).name for place in [*(source.place for source in self.handed.sources), *old])
 
+    def part_from_strangers(self, store: Store) -> Iterator[str]:
+        """See to it that who gets a name whose results were thrown away does not get the marks that were given then."""
+        for source in self.sources:
+            owner = store.owner(source.name)
+            if self.standing(source) is not None or owner is None or not owner[0]:
+                continue
+            if place(_root(self.output, owner[0]), owner[1]) == source.place:
+                continue
+            if aside := store.set_aside(source.name):
+                yield (
+                    f"{source.place}: another submission was called {source.name} before; what was decided about that "
+                    f"one does not count for this one, and is kept as {aside}"
+                )
+
     # What nobody hands in any more
 
     def set_aside(self) -> Iterator[str]:
@@ -369,14 +388,14 @@ class _Settling:
         if not result.gone:
             write_result(self.output / name, msgspec.structs.replace(result, gone=True))
 
-    def uncertain_marks(self) -> Iterator[str]:
+    def uncertain_marks(self, store: Store) -> Iterator[str]:
         names = []
+        journals = store.changes()
         for source in self.sources:
-            with contextlib.suppress(MarksError):
-                changes = read_changes(self.output / source.name)
-                known = {(change.question, change.answer) for change in changes if change.submission}
-                if any(not c.submission and (c.question, c.answer) not in known for c in changes):
-                    names.append(source.name)
+            changes = journals.get(source.name, [])
+            known = {(change.question, change.answer) for change in changes if change.submission}
+            if any(not c.submission and (c.question, c.answer) not in known for c in changes):
+                names.append(source.name)
         if names:
             yield (
                 "marks of an earlier version do not count where it is not certain for whom they were given; mark these "

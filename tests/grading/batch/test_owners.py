@@ -357,3 +357,30 @@ def test_a_copy_of_somebodys_folder_takes_no_marks_along(course: Course) -> None
     course.mark("ann-hw", 1)
     write_marks_file(course.output / "bob-hw", read_changes(course.output / "ann-hw"))
     assert course.marks() == {"ann-hw": 1, "bob-hw": None}
+
+
+def test_whose_results_were_thrown_away_keeps_the_marks_and_nobody_else_of_that_name_gets_them(course: Course) -> None:
+    course.hand_in("group-a/ann.ipynb", "")
+    course.settle("group-a")
+    course.mark("ann", 1)
+    shutil.rmtree(course.output / "ann")
+    assert course.settle("group-a") == []
+    assert course.marks() == {"ann": 1}
+    shutil.rmtree(course.output / "ann")
+    # Another one, with an equal answer.
+    course.hand_in("group-b/ann.ipynb", "")
+    (note,) = course.settle("group-b")
+    assert "another submission was called ann before" in note
+    assert note.endswith("is kept as ann~1")
+    assert course.marks() == {"ann": None}
+    assert [each.points for each in read_changes(course.output / "ann~1")] == [1]
+
+
+def test_marks_follow_where_a_grading_was_killed_between_the_folder_and_the_result(course: Course) -> None:
+    course.hand_in("repos/ann/hw.ipynb", "one")
+    course.settle("repos/ann/hw.ipynb")
+    course.mark("hw", 0.5)
+    course.hand_in("repos/bob/hw.ipynb", "two")
+    (course.output / "hw").rename(course.output / "ann-hw")
+    course.settle("repos")
+    assert course.marks() == {"ann-hw": 0.5, "bob-hw": None}
