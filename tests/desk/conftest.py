@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from desk.serving import Marker, Server, serving
+from desk.serving import Here, Marker, here
 from marks.small_class import RUBRIC, hand_in
 from nbformat.v4 import new_notebook
 
@@ -52,11 +52,11 @@ def results(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def server(results: Path, rubric: Path) -> Iterator[Server]:
-    with serving(results, rubric) as running:
+def server(results: Path, rubric: Path) -> Iterator[Here]:
+    with here(results, rubric) as running:
         yield running
 
 
 @pytest.fixture
-def ada(server: Server) -> Marker:
+def ada(server: Here) -> Marker:
     return server.marker()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from desk.conftest import CLASS, make_class, make_rubric
-from desk.serving import Marker, Server, serving
+from desk.serving import Marker, here, serving
 from marks.small_class import RUBRIC, hand_in, marked
 
 from grader.desk.people import invite
@@ -36,7 +36,7 @@ def two(results: Path, rubric: Path, tmp_path: Path) -> Iterator[tuple[Marker, M
     """Ada and Bob, at one server."""
     people = tmp_path / "people.toml"
     tokens = [invite(people, name) for name in ("Ada", "Bob")]
-    with serving(results, rubric, "--people", str(people)) as server:
+    with here(results, rubric, people) as server:
         yield server.marker(tokens[0]), server.marker(tokens[1])
 
 
@@ -286,6 +286,7 @@ def test_who_hands_in_the_same_later_is_offered_the_mark_and_who_hands_in_anew_l
     names = aliases(ada)
     assert set(offered["group"]["members"]) == {names["ann"], names["fay"]}
     # bob's mark was for another answer: it has lapsed, and is shown beside the new one.
+    eventually(lambda: any("jumps" in each["group"]["answer_html"] for each in groups(ada)))
     lapsed = group_with(ada, "jumps")["group"]
     assert (lapsed["decision"], lapsed["lapsed"]["decision"]["points"], lapsed["lapsed"]["member"]) == (
         None,
@@ -419,7 +420,7 @@ def test_what_is_not_there_gets_a_line(ada: Marker, path: str) -> None:
 @pytest.fixture
 def with_items(tmp_path: Path) -> Iterator[tuple[Marker, Path]]:
     results, rubric = make_class(tmp_path / "results"), make_rubric(tmp_path / "rubric", WITH_ITEMS)
-    with serving(results, rubric) as server:
+    with here(results, rubric) as server:
         yield server.marker(), results
 
 
@@ -469,12 +470,11 @@ def test_an_item_is_added_while_marking_once_however_often_it_is_sent(with_items
     assert [item["key"] for item in gone["items"]] == ["stuck", "names-the-local-minimum"]
 
 
-def test_the_server_ends_at_once_and_says_so(server: Server, results: Path) -> None:
-    ada = server.marker()
-    ada.decide(group_with(ada, "stuck"), points=1)
-    begun = time.monotonic()
-    assert server.end() == 0
-    assert time.monotonic() - begun < 20, "far below what its background work takes"
+def test_ctrl_c_is_the_way_to_end_it_and_no_failure(results: Path, rubric: Path) -> None:
+    with serving(results, rubric) as server:
+        ada = server.marker()
+        ada.decide(group_with(ada, "stuck"), points=1)
+        assert server.end() == 0
     assert server.printed.endswith("Ended. Every mark is saved.\n")
     assert marked(results, "ann").question("1.1.c").points == 1
 

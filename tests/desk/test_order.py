@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -26,7 +27,7 @@ def texts(count: int, seed: int = 1) -> list[str]:
 
 def changes_of_topic(sources: list[str], places: list[int]) -> int:
     topics = [next(name for name, said in TOPICS.items() if said in sources[place]) for place in places]
-    return sum(one != other for one, other in zip(topics, topics[1:], strict=False))
+    return sum(one != other for one, other in pairwise(topics))
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 40])

@@ -1,4 +1,4 @@
-"""Who gets in, and who does not: real requests from outside, as a browser, another site's page or a program sends them."""
+"""Who gets in, and who does not: requests from outside, as a browser, another site's page or a program sends them."""
 
 from __future__ import annotations
 
