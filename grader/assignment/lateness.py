@@ -7,7 +7,7 @@ from datetime import datetime
 
 from grader.assignment.assignment import Assignment, Late
 from grader.results.classlist import ClassList, HandIn
-from grader.results.results import Lateness, format_points
+from grader.results.results import Lateness
 
 _DAY = 24 * 60
 
@@ -30,7 +30,8 @@ def lateness(assignment: Assignment, classlist: ClassList | None, submission: st
         due=due.isoformat() if due else "",
         minutes=minutes,
         points=points,
-        words=f"{_spoken(minutes)} late" + (f": {format_points(-points)} points off" if points else ""),
+        by=_spoken(minutes),
+        words=f"{_spoken(minutes)} late",
     )
 
 

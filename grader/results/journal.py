@@ -8,7 +8,17 @@ from typing import Literal
 import msgspec
 
 from grader.faults import Faults
-from grader.results.results import LATE, OTHER, Adjustment, Change, Final, QuestionResult, SubmissionResult, total
+from grader.results.results import (
+    LATE,
+    OTHER,
+    Adjustment,
+    Change,
+    Final,
+    QuestionResult,
+    SubmissionResult,
+    format_points,
+    total,
+)
 
 
 class MarksError(Faults):
@@ -41,6 +51,17 @@ def final(result: SubmissionResult, changes: Sequence[Change]) -> Final:
         decisions=len(own),
         last=own[-1].id if own else 0,
     )
+
+
+def adjusted(result: SubmissionResult) -> str:
+    """A sentence that says why a submission has other points than the sum of its questions; empty where it has not."""
+    parts = [
+        f"{format_points(abs(each.points))} {'taken off' if each.points < 0 else 'added'}"
+        + (f": {' '.join(each.words.split())}" if each.words else "")
+        for each in result.adjustments
+        if each.points
+    ]
+    return f"Adjusted: {'; '.join(parts)}." if parts else ""
 
 
 def is_older(result: SubmissionResult, changes: Sequence[Change]) -> bool:

@@ -157,8 +157,10 @@ class Lateness(msgspec.Struct, kw_only=True, frozen=True):
     """After `due`; None where only the site says that it is late."""
     points: float = 0.0
     """What is taken off: 0 or negative."""
+    by: str = ""
+    """`1 day 2 h`; empty where it is not known."""
     words: str = ""
-    """In plain words, for everybody: `1 day 2 h late: 2 points off`."""
+    """In plain words, for everybody: `1 day 2 h late`."""
 
     @property
     def key(self) -> str:

@@ -15,7 +15,7 @@ from grader.report.store import REPORT, RESULT
 from grader.report.text import clean
 from grader.results.classlist import HandIn
 from grader.results.decisions import read_changes
-from grader.results.journal import is_older
+from grader.results.journal import adjusted, is_older
 from grader.results.results import QuestionResult, SubmissionResult, format_points, read_result, told
 from grader.sites.grades import Grade
 
@@ -80,7 +80,7 @@ def score_sheet(result: SubmissionResult, person: str) -> str:
         ScoreFile(
             title=result.assignment,
             summary=f"You have {format_points(result.points)} out of a maximum of "
-            f"{format_points(result.max_points)} points.",
+            f"{format_points(result.max_points)} points. {adjusted(result)}".strip(),
             names=person,
             marked_by=", ".join(sorted({change.who for change in decided.values()})),
             points={question.id: question.points for question in result.questions},
@@ -100,7 +100,7 @@ def _is_decided(question: QuestionResult) -> bool:
 
 def _comment(question: QuestionResult) -> str:
     if _is_decided(question):
-        return question.changes[-1].comment
+        return question.changes[-1].told
     lost = [told(check) for check in question.checks if check.points is not None and check.points < check.max_points]
     return clean("\n".join(f"{check.title}: {check.message}" if check.message else check.title for check in lost))
 

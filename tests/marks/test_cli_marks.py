@@ -54,7 +54,7 @@ def test_marks_reach_the_report_the_overview_and_the_table(results: Path, rubric
     row = grades(results)
     assert (row["points"], row["1.1.c"], row["1.5.b"], row["points_to_mark"]) == ("4.5", "0.5", "2.5", "3")
     report = (results / "jane" / "report.html").read_text()
-    assert "Why does it &lt;b&gt;stop&lt;/b&gt; there?" in report
+    assert "Why does it <b>stop</b> there?" in report
     assert "The check took the wrong cell." in report
     assert "Alex Example" in report
     assert "4.5" in (results / "index.html").read_text()
