@@ -221,7 +221,7 @@ class Desk:
         cells = [each for each in context_cells(self.assignment, result, answer) if each not in answer.cells]
         outputs = [shown[index] for index in cells if shown.get(index)]
         code = "" if outputs else normal_form([there[index] for index in cells if index in there])
-        ids = set(getattr(self._questions[answer.id], "context", ()))
+        ids = set(self._questions[answer.id].context)
         verdicts = [verdicts_of(other) for other in result.questions if other.id in ids]
         return f"{outputs}{code}{verdicts}" if outputs or code or any(verdicts) else ""
 

@@ -28,7 +28,7 @@ class Marking:
         self._service = service
 
     async def queue(self, who: str) -> QueuePayload:
-        return await self._service.on_desk(queue_view, self._service.desk, who)
+        return await self._service.on_desk(queue_view, self._service.desk, who, list(self._service.faults))
 
     async def group(self, question: str, id: str, who: str) -> GroupPayload:
         prepared = await self._service.prepared(question)

@@ -17,7 +17,7 @@ from grader.desk.forms import Cell
 from grader.desk.sources import context_cells, read_cells, without_names
 from grader.report.answers import AnswerView, answer_view
 from grader.report.budget import TEXT_CHARACTERS, Budget
-from grader.report.markdown import render_markdown
+from grader.report.markdown import render_comment
 from grader.report.page import make_environment
 from grader.report.statuses import STATUSES
 from grader.report.text import clean, excerpt
@@ -97,7 +97,7 @@ def source_html(cells: list[Cell]) -> str:
 @lru_cache(maxsize=2_000)
 def comment_html(comment: str) -> str:
     """A marker's words for the student: Markdown with formulas, sanitised."""
-    return str(render_markdown(comment[:COMMENT_CHARACTERS], Budget(parsed=PARSED))) if comment else ""
+    return str(render_comment(comment[:COMMENT_CHARACTERS])) if comment else ""
 
 
 def _answer_html(view: AnswerView) -> str:

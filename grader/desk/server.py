@@ -115,7 +115,7 @@ async def _serve(
         timeout_keep_alive=75,
     )
     server = _Server(config)
-    server.ready = lambda: ready(list(service.desk.folder.faults.values()))
+    server.ready = lambda: ready([*service.desk.folder.faults.values(), *service.faults])
     server.ending = service.events.close
     try:
         await server.serve(sockets=[listening.socket])

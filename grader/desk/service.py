@@ -69,9 +69,8 @@ class Service:
 
     def _open(self) -> Desk:
         store = Store.open(self.output)
-        questions = self.assignment.questions
-        items = self.assignment.items
-        store.sync_items(items, {question.id: question.points for question in questions}, who="", when=now())
+        most = {question.id: question.points for question in self.assignment.questions}
+        self.faults += store.sync_items(self.assignment.items, most, who="", when=now())
         return Desk(self.assignment, self.output, store, Pseudonyms(self._secret))
 
     async def stop(self) -> None:

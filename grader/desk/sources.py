@@ -85,12 +85,13 @@ def _cell(raw: bytes) -> Cell:
 
 
 def context_cells(assignment: Assignment, result: SubmissionResult, question: QuestionResult) -> list[int]:
-    """The cells that an answer talks about: those of the questions that the rubric names as its context."""
-    located = list(getattr(question, "context", []))
-    if located:
-        return located
-    named = next((asked for asked in assignment.questions if asked.id == question.id), None)
-    ids = getattr(named, "context", ()) if named is not None else ()
+    """The cells that an answer talks about, as the grading has located them.
+
+    Of results that are older than the rubric's `context`: those of the questions that it names.
+    """
+    if question.context:
+        return question.context
+    ids = assignment.question(question.id).context
     return sorted({index for other in result.questions if other.id in ids for index in other.cells})
 
 

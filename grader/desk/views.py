@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -184,7 +184,7 @@ def leases_view(desk: Desk) -> list[LeaseView]:
     return [LeaseView(who=lease.who, question=lease.place[0], group=lease.place[1]) for lease in desk.leases.all()]
 
 
-def queue_view(desk: Desk, who: str) -> QueuePayload:
+def queue_view(desk: Desk, who: str, faults: Sequence[str] = ()) -> QueuePayload:
     at: dict[str, list[str]] = {}
     for lease in desk.leases.all():
         at.setdefault(lease.place[0], []).append(lease.who)
@@ -202,7 +202,7 @@ def queue_view(desk: Desk, who: str) -> QueuePayload:
         answers=sum(row.answers for row in rows if row.kind == "text" or row.left or row.mine or row.others),
         start=start,
         people=desk.leases.present(),
-        faults=list(desk.folder.faults.values()),
+        faults=[*desk.folder.faults.values(), *faults],
     )
 
 

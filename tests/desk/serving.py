@@ -70,8 +70,9 @@ class Listening:
 class Here(Listening):
     """The same server in a thread of this process: it starts much faster."""
 
-    def __init__(self, results: Path, rubric: Path, people: People, token: str = "") -> None:
+    def __init__(self, results: Path, rubric: Path, people: People, token: str, pages: bool) -> None:
         self.token = token
+        self._pages = pages
         self._listening = listen(results, "127.0.0.1", _free_port(), "")
         self.port = self._listening.socket.getsockname()[1]
         self._ready = threading.Event()
@@ -86,6 +87,8 @@ class Here(Listening):
 
     async def _serve(self, assignment: Assignment, results: Path, people: People) -> None:
         service = Service(assignment, results, b"n" * 32)
+        if not self._pages:
+            service.rewrite = lambda submissions, question: None  # type: ignore[method-assign]
         await service.start()
         app = Application(service, people, self._listening.place).build()
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
@@ -173,11 +176,11 @@ def serving(results: Path, rubric: Path, *arguments: str) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def here(results: Path, rubric: Path, people: Path | None = None) -> Iterator[Here]:
-    """In this process; with a file of people, or for Ada alone."""
+def here(results: Path, rubric: Path, people: Path | None = None, *, pages: bool = False) -> Iterator[Here]:
+    """In this process; with a file of people, or for Ada alone. pages: have reports and tables made anew."""
     token = "" if people is not None else "t" * 32
     crowd = People(b"c" * 32, token=token, name="" if people is not None else "Ada", file=people)
-    server = Here(results, rubric, crowd, token)
+    server = Here(results, rubric, crowd, token, pages)
     try:
         yield server
     finally:

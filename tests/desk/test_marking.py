@@ -327,11 +327,13 @@ def test_decisions_by_other_processes_appear(ada: Marker, results: Path) -> None
     assert next(row for row in ada.get("/api/queue")["questions"] if row["id"] == "1.1.c")["others"] == 1
 
 
-def test_pages_and_tables_are_made_anew_in_the_background(ada: Marker, results: Path) -> None:
-    ada.decide(group_with(ada, "stuck"), points=1, comment="MARKED")
+def test_pages_and_tables_are_made_anew_in_the_background(results: Path, rubric: Path) -> None:
     table = results / "grades.csv"
-    eventually(lambda: table.is_file() and "MARKED" in (results / "bob" / "report.html").read_text(encoding="utf-8"))
-    eventually(lambda: table.is_file() and table.read_text().count(",4.5,9.5,") == 2)
+    with here(results, rubric, pages=True) as server:
+        ada = server.marker()
+        ada.decide(group_with(ada, "stuck"), points=1, comment="MARKED")
+        eventually(lambda: table.is_file() and table.read_text().count(",4.5,9.5,") == 2)
+    assert "MARKED" in (results / "bob" / "report.html").read_text(encoding="utf-8")
     assert "MARKED" in (results / "questions" / "1.1.c.html").read_text(encoding="utf-8")
 
 
