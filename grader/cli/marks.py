@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grader.cli.explain import complain, explained, shown
+from grader.cli.marked import print_older_exports
 
 if TYPE_CHECKING:
     from grader.marks.apply import Applied
@@ -90,6 +91,7 @@ def apply(
     for fault in applied.faults:
         complain(fault)
     _print_sum(applied, dry_run, results)
+    print_older_exports(results)
     if applied.faults:
         raise typer.Exit(1)
 

@@ -11,6 +11,7 @@ import msgspec
 from grader.results import database
 from grader.results.decisions import read_marks
 from grader.results.results import Change
+from grader.results.teamwork import Export, exports_in
 
 _PARTS = {
     "item": ("items", "question, key, text, words, points, position, origin, retired"),
@@ -84,6 +85,15 @@ def read_history(output: Path, submission: str | None = None) -> list[Entry]:
                     stored.append((operation, entry))
         entries += [entry for _, entry in sorted(stored, key=lambda pair: pair[0])]
     return [entry for entry in entries if submission in (None, entry.said.get("submission"))]
+
+
+def read_exports(output: Path) -> list[Export]:
+    """What was exported, without a store: nothing is written. Raises MarksError."""
+    connection = database.connect_to_read(output)
+    if connection is None:
+        return []
+    with contextlib.closing(connection), database.explained(output):
+        return exports_in(connection)
 
 
 def _decision(change: Change, folder: str, operation: int, undoes: int | None, second: bool) -> Entry:

@@ -6,6 +6,7 @@ counts is the last one.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -212,15 +213,8 @@ class Teamwork(Rows):
 
     def exports(self) -> list[Export]:
         """For each file, the last time that it was made."""
-        sql = (
-            "SELECT path, at, last, (SELECT count(*) FROM decisions WHERE decisions.id > last AND NOT second) "
-            "FROM exports JOIN operations ON operations.id = operation "
-            "WHERE exports.id IN (SELECT max(id) FROM exports GROUP BY path) ORDER BY exports.id"
-        )
-        return [
-            Export(path=str(path), when=str(at), last=_number(last), since=_number(since))
-            for path, at, last, since in self._all(sql)
-        ]
+        with self._explained():
+            return exports_in(self._db)
 
     # Whose a name is
 
@@ -242,6 +236,16 @@ class Teamwork(Rows):
                 self._db.executemany(sql, [(folder, root, source) for folder, (root, source) in new.items()])
 
 
+def exports_in(connection: sqlite3.Connection) -> list[Export]:
+    """For each file, the last time that it was made."""
+    sql = (
+        "SELECT path, at, last, (SELECT count(*) FROM decisions WHERE decisions.id > last AND NOT second) "
+        "FROM exports JOIN operations ON operations.id = operation "
+        "WHERE exports.id IN (SELECT max(id) FROM exports GROUP BY path) ORDER BY exports.id"
+    )
+    return [Export(path=path, when=at, last=last, since=since) for path, at, last, since in connection.execute(sql)]
+
+
 _PLACE = "question, folder, answer"
 _LAST = "SELECT max(id) FROM {} GROUP BY folder, question, answer"
 
@@ -249,8 +253,3 @@ _LAST = "SELECT max(id) FROM {} GROUP BY folder, question, answer"
 def _place(row: Sequence[object]) -> Place:
     question, folder, answer, *_ = map(str, row)
     return Place(question=question, submission=folder, answer=answer)
-
-
-def _number(value: object) -> int:
-    assert isinstance(value, int)
-    return value
