@@ -180,11 +180,7 @@ export class Form {
       "button.d-item",
       {
         type: "button", "data-key": item.key, "aria-pressed": "false",
-        onclick: (event) => {
-          this.toggle(item.key);
-          // Whoever clicked goes on by keys: Enter is to save, not to click once more.
-          if (event.detail) event.currentTarget.blur();
-        },
+        onclick: () => this.toggle(item.key),
       },
       item.digit && this.keyed ? h("kbd", {}, item.digit) : h("kbd.d-none", { "aria-hidden": "true" }, "·"),
       h("span.d-item-text", {}, item.text),
@@ -195,7 +191,7 @@ export class Form {
   }
 
   _choice(text, action, act) {
-    return h("button", { type: "button", "aria-pressed": "false", onclick: (event) => (act(), event.detail && event.currentTarget.blur()) }, `${text} `, this.keyed && kbd(action));
+    return h("button", { type: "button", "aria-pressed": "false", onclick: act }, `${text} `, this.keyed && kbd(action));
   }
 
   _show() {

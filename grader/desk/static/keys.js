@@ -50,6 +50,11 @@ export function listen(acts, item = () => false) {
     }
   });
   find("#keys-button")?.addEventListener("click", all.keys);
+  // Whoever clicked goes on by keys: Enter is to save then, not to click once more.
+  addEventListener("click", (event) => {
+    const clicked = event.detail && event.target.closest?.("button, summary, input[type=checkbox]");
+    if (clicked && !clicked.closest("dialog")) clicked.blur();
+  });
 }
 
 function showKeys(acts) {

@@ -169,7 +169,7 @@ class QuestionDesk {
 
   act(name, text) {
     const acts = this.acts();
-    return h("button", { type: "button", onclick: (event) => (acts[name](), event.detail && event.currentTarget.blur()) }, `${text} `, kbd(name));
+    return h("button", { type: "button", onclick: acts[name] }, `${text} `, kbd(name));
   }
 
   showPlace() {

@@ -37,10 +37,13 @@ def press(page: Any, *keys: str) -> str:
     before = page.url, title(page)
     for key in keys:
         page.keyboard.press(key)
-    page.wait_for_function(
-        "([url, title]) => location.href !== url || document.querySelector('#title').textContent !== title",
-        arg=list(before),
-    )
+    try:
+        page.wait_for_function(
+            "([url, title]) => location.href !== url || document.querySelector('#title').textContent !== title",
+            arg=list(before),
+        )
+    except playwright_api.TimeoutError:
+        raise AssertionError(f"{keys} led nowhere: {page.inner_text('#said')}\n{page.inner_text('#main')}") from None
     return group(page)
 
 
