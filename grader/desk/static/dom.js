@@ -21,6 +21,16 @@ export const find = (selector, within = document) => within.querySelector(select
 /** Put `children` in the place of what is in it. */
 export const fill = (element, ...children) => element.replaceChildren(...children.flat(Infinity).filter(Boolean));
 
+/** What can be scrolled in `element` can be scrolled by keys. */
+export function reachable(element) {
+  for (const part of element.querySelectorAll("pre, table, .text, .html, .image, .formula")) {
+    const style = getComputedStyle(part);
+    const scrolls = (part.scrollWidth > part.clientWidth && ["auto", "scroll"].includes(style.overflowX)) || (part.scrollHeight > part.clientHeight && ["auto", "scroll"].includes(style.overflowY));
+    if (scrolls) part.tabIndex = 0;
+    else part.removeAttribute("tabindex");
+  }
+}
+
 export const points = (value) => (value === null || value === undefined ? "–" : String(Math.round(value * 100) / 100));
 
 export const signed = (value) => (value < 0 ? `−${points(-value)}` : `+${points(value)}`);

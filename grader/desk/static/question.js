@@ -1,7 +1,7 @@
 // The question desk: one group of equal answers at a time, its evidence, and beside it the marking.
 
 import { base, get, newOp, part, post, Refused, who } from "./api.js";
-import { counted, dialog, fill, find, h, kept, points, say, signed, when } from "./dom.js";
+import { counted, dialog, fill, find, h, kept, points, reachable, say, signed, when } from "./dom.js";
 import { draftName, Form } from "./form.js";
 import { editItem } from "./items.js";
 import { kbd, keyOf, listen } from "./keys.js";
@@ -99,6 +99,7 @@ class QuestionDesk {
   begin() {
     fill(find("#main"), (this.work = h("section.d-work", { "aria-labelledby": "title" })), (this.side = h("aside.d-side", { "aria-label": "Marking" })));
     document.body.classList.toggle("d-no-outputs", kept.get(HIDE_OUTPUTS) === true);
+    addEventListener("resize", () => reachable(this.work));
     listen(this.acts(), (digit) => Boolean(this.form?.digit(digit)));
     follow({
       changed: (data) => this.changed(data),
@@ -146,6 +147,7 @@ class QuestionDesk {
       keep: (decision) => this.form.take(decision),
       unflag: () => this.setFlag(false),
     }), this.nearView());
+    reachable(this.work);
     this.makeForm();
     this.lease(payload);
     scrollTo(0, 0);
@@ -462,6 +464,7 @@ class QuestionDesk {
         earlier.changes_html && h("div.d-earlier", { html: earlier.changes_html }),
         earlier.answer_html && h("details", { open: !earlier.changes_html }, h("summary", {}, `The answer before this one${earlier.when ? `, until ${when(earlier.when)}` : ""}`), h("div.d-earlier", { html: earlier.answer_html })));
       place.hidden = false;
+      reachable(place);
       place.scrollIntoView({ block: "nearest" });
       say(earlier.answer_html ? "What changed is shown." : "No other answer is known.");
     });

@@ -1,7 +1,7 @@
 // The student desk: all answers of one person, for late work and objections.
 
 import { base, get, newOp, part, post, Refused } from "./api.js";
-import { counted, fill, find, h, points, say } from "./dom.js";
+import { counted, fill, find, h, points, reachable, say } from "./dom.js";
 import { Form } from "./form.js";
 import { listen } from "./keys.js";
 import { follow } from "./live.js";
@@ -49,6 +49,7 @@ class StudentDesk {
         !payload.name && h("button", { type: "button", onclick: () => this.showName() }, "Show the name"), !payload.name && h("span.d-hint", {}, "That is logged.")),
       h("nav.d-jump", { "aria-label": "Questions" }, payload.answers.map((answer, place) => h("a", { href: `#a-${answer.question.id}`, class: answer.group.decision ? "d-has" : "", onclick: () => this.go(place) }, answer.question.id))),
       this.articles);
+    reachable(find("#main"));
     this.mark();
   }
 
