@@ -200,9 +200,9 @@ class Service:
     # Pages
 
     def rewrite(self, submissions: Iterable[str], question: str) -> None:
-        """Have their reports, and what goes with them, made anew soon."""
+        """Have their reports, and what goes with them, made anew soon. question: empty for all."""
         self._to_rewrite[0].update(submissions)
-        self._to_rewrite[1].add(question)
+        self._to_rewrite[1].update([question] if question else self.desk.folder.answers)
         if self._to_rewrite[0]:
             self._rewrite_soon.set()
 

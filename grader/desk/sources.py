@@ -71,13 +71,18 @@ def _shown(raw: bytes) -> str:
     return hashlib.sha256(outputs).hexdigest() if len(outputs) > 2 else ""
 
 
-def _cell(raw: bytes) -> Cell:
+def _plain(raw: bytes) -> tuple[str, str]:
+    """Type and source."""
     try:
         cell = msgspec.json.decode(raw, type=_Source)
     except msgspec.DecodeError:
         cell = _Source(**{name: value for name, value in json.loads(raw).items() if name in ("cell_type", "source")})
-    kind: Literal["code", "text"] = "code" if cell.cell_type == "code" else "text"
-    source = joined(cell.source)
+    return cell.cell_type, joined(cell.source)
+
+
+def _cell(raw: bytes) -> Cell:
+    cell_type, source = _plain(raw)
+    kind: Literal["code", "text"] = "code" if cell_type == "code" else "text"
     if len(source) > KEPT:
         digest = hashlib.sha256(source.encode(errors="surrogatepass")).hexdigest()
         source = f"{source[:KEPT]}\n{digest}"
@@ -93,6 +98,12 @@ def context_cells(assignment: Assignment, result: SubmissionResult, question: Qu
         return question.context
     ids = assignment.question(question.id).context
     return sorted({index for other in result.questions if other.id in ids for index in other.cells})
+
+
+def read_plain(output: Path, submission: str) -> Mapping[str, Any]:
+    """A notebook without the outputs of its cells: all that pages over a whole class show of it."""
+    cells = map(_plain, _raw_cells(output / submission / NOTEBOOK))
+    return {"cells": [{"cell_type": kind, "source": source} for kind, source in cells]}
 
 
 def read_cells(output: Path, submission: str, indices: Iterable[int]) -> Mapping[str, Any]:

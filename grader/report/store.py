@@ -190,7 +190,8 @@ def write_overview(assignment: Assignment, results: Sequence[SubmissionResult], 
     write_atomically(output / "grades.csv", grades_csv(assignment, results))
 
 
-def _rewrite(assignment: Assignment, output: Path, submission: str) -> None:
+def rewrite_report(assignment: Assignment, output: Path, submission: str) -> None:
+    """Make one report anew, with the decisions as they are now. Raises MarksError, OSError."""
     folder = output / submission
     with locked(folder):
         try:
@@ -210,7 +211,7 @@ def rewrite(assignment: Assignment, results: Iterable[SubmissionResult], output:
     Each is read again first: a grading may have written another one meanwhile. Raises MarksError, OSError.
     """
     for result in results:
-        _rewrite(assignment, output, result.submission)
+        rewrite_report(assignment, output, result.submission)
     everybody, faults = read_results(output)
     write_overview(assignment, [each for each in everybody if each.assignment == assignment.title], output)
     return faults
