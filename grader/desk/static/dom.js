@@ -33,9 +33,9 @@ export function reachable(element) {
 
 export const points = (value) => (value === null || value === undefined ? "–" : String(Math.round(value * 100) / 100));
 
-export const signed = (value) => (value < 0 ? `−${points(-value)}` : `+${points(value)}`);
+export const signed = (value) => (value < 0 ? `−${points(-value)}` : value > 0 ? `+${points(value)}` : "0");
 
-export const counted = (number, one, many = `${one}s`) => `${number} ${Number(number) === 1 ? one : many}`;
+export const counted = (number, one, many = `${one}s`) => `${number} ${["1", "+1", "−1"].includes(String(number)) ? one : many}`;
 
 /** A time in ISO 8601 as people here write it. */
 export function when(text) {

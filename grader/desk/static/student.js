@@ -1,7 +1,7 @@
 // The student desk: all answers of one person, for late work and objections.
 
 import { base, get, newOp, part, post, Refused } from "./api.js";
-import { counted, fill, find, h, points, reachable, say } from "./dom.js";
+import { counted, dialog, fill, find, h, points, reachable, say, signed, when } from "./dom.js";
 import { Form } from "./form.js";
 import { listen } from "./keys.js";
 import { follow } from "./live.js";
@@ -47,10 +47,55 @@ class StudentDesk {
     fill(find("#main"),
       h("header.d-head", {}, h("h1.d-title", { id: "title", tabindex: -1, dir: "auto" }, payload.name || payload.alias), payload.late && h("span.badge.failed", {}, "late"),
         !payload.name && h("button", { type: "button", onclick: () => this.showName() }, "Show the name"), !payload.name && h("span.d-hint", {}, "That is logged.")),
+      this.adjustments(),
       h("nav.d-jump", { "aria-label": "Questions" }, payload.answers.map((answer, place) => h("a", { href: `#a-${answer.question.id}`, class: answer.group.decision ? "d-has" : "", onclick: () => this.go(place) }, answer.question.id))),
       this.articles);
     reachable(find("#main"));
     this.mark();
+  }
+
+  /** What is added to the whole, or taken off: lateness, which a person can lift, and any other reason. */
+  adjustments() {
+    const { payload } = this;
+    const one = (each) => h("li", {},
+      h("b", {}, counted(signed(each.points), "point")), each.words && [": ", h("span", { dir: "auto" }, each.words)],
+      each.who && h("span.d-hint", {}, ` decided by ${each.who}, ${when(each.when)}${each.automatic === null ? "" : `, instead of ${signed(each.automatic)}`}`), " ",
+      h("button", { type: "button", onclick: () => this.adjust(each.kind, each) }, each.kind === "late" && !each.who ? "Lift it" : "Change it"),
+      each.who && h("button", { type: "button", onclick: () => this.setAdjustment({ kind: each.kind, points: null, reason: "", seen: each.seen }) }, each.kind === "late" ? "Back to the rule" : "Take it back"));
+    return h("div.d-adjustments", {},
+      payload.adjustments.length > 0 && h("ul", {}, payload.adjustments.map(one)),
+      !payload.adjustments.some((each) => each.kind === "adjustment") && h("button", { type: "button", onclick: () => this.adjust("adjustment", { points: null, words: "", seen: 0 }) }, "Points for another reason"));
+  }
+
+  adjust(kind, known) {
+    const worth = h("input", { type: "number", step: "any", required: true, value: known.who ? points(known.points) : kind === "late" ? "0" : "" });
+    const reason = h("textarea", { rows: 3, required: true, value: known.who ? known.words : "" });
+    const fault = h("p.d-fault", { role: "alert" });
+    const made = dialog(kind === "late" ? "What lateness takes off" : "Points for another reason", h("form.d-fields", {
+      onsubmit: async (event) => {
+        event.preventDefault();
+        fault.textContent = await this.setAdjustment({ kind, points: Number(worth.value), reason: reason.value, seen: known.seen });
+        if (!fault.textContent) made.close();
+      },
+    },
+    h("label.d-field", {}, h("span", {}, "Points, added to the whole; negative: taken off"), worth),
+    h("label.d-field", {}, h("span", {}, "Why: everybody who sees the points is told"), reason),
+    fault, h("button.d-main-button", {}, "Save")));
+    worth.select();
+  }
+
+  /** Returns what is wrong; empty where nothing is. */
+  async setAdjustment(said) {
+    try {
+      await post("/api/adjust", { op: newOp(), alias: this.payload.alias, ...said });
+      this.payload = await get(`/api/student/${part(this.payload.alias)}`);
+      this.show();
+      say("Saved.");
+      return "";
+    } catch (error) {
+      say(`Not saved: ${error.message}`);
+      return error.message;
+    }
   }
 
   article(answer, place) {
@@ -120,7 +165,8 @@ class StudentDesk {
     }
     const writing = this.articles.some((article) => article.contains(document.activeElement) && document.activeElement.matches("textarea, input"));
     const same = fresh.answers.every((answer, place) => answer.group.seen === this.payload.answers[place]?.group.seen);
-    if (writing || (same && fresh.name === this.payload.name)) return;
+    if (writing || (same && String(fresh.points) === String(this.payload.points))) return;
+    fresh.name ||= this.payload.name;
     const [top, focused] = [scrollY, this.articles[this.place]?.contains(document.activeElement)];
     this.payload = fresh;
     this.show();
