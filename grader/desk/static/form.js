@@ -198,7 +198,8 @@ export class Form {
     for (const button of this.itemList.querySelectorAll(".d-item")) button.setAttribute("aria-pressed", this.chosen.has(button.dataset.key));
     const value = this.decides || this.chosen.size ? this.points : null;
     this.total.value = value === null ? "" : points(value);
-    this.total.placeholder = "–";
+    // What counts as long as nobody decides.
+    this.total.placeholder = points(this.question.kind === "code" ? this.group.automatic_points : null);
     this.how.textContent = this.adjustment && this.chosen.size ? `the items, adjusted by ${signed(this.adjustment)}` : "";
     this.savePoints.textContent = `${points(value)} of ${points(this.question.max_points)}`;
     this.noneButton.setAttribute("aria-pressed", this.given && value === 0 && !this.chosen.size);

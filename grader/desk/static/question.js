@@ -24,6 +24,12 @@ export function decisionView(decision, title, question = null) {
   );
 }
 
+/** What the checks say, as on the pages of the report. */
+const CHECKED = {
+  passed: ["passed", "✓ passed"], partial: ["partial", "◐ partial"], failed: ["failed", "✗ failed"], review: ["review", "? in review"],
+  "carried forward": ["carried", "→ carried forward"], missing: ["missing", "∅ missing"],
+};
+
 const sizeTitle = (group) => {
   if (group.empty) return `No answer: ${counted(group.size, "submission")}`;
   return group.size === 1 ? "One answer" : `${group.size} equal answers`;
@@ -36,7 +42,7 @@ export function groupTitle(group) {
     h("span.d-badges", {},
       group.decision && badge("marked", `☑ marked: ${points(group.decision.points)}`),
       !group.decision && group.offered && badge("carried", `→ ${counted(group.open, "new hand-in")} of a marked answer`),
-      group.status === "review" && !group.decision && badge("review", "? in review"),
+      !group.decision && group.checks_html && CHECKED[group.status] && badge(...CHECKED[group.status]),
       group.late > 0 && badge("failed", `${group.late === group.size ? "" : `${group.late} `}late`),
       group.lapsed && badge("partial", "an earlier mark has lapsed"),
       group.differing?.length > 1 && badge("failed", "unequal points"),
@@ -61,8 +67,8 @@ export function evidence(question, group, acts) {
     h("div", { id: `changes-${question.id}-${group.id}`, hidden: true }),
     group.checks_html && h("section.d-checks", { html: `<h2>What the checks say</h2>${group.checks_html}` }),
     group.notes_html && h("div", { html: group.notes_html }),
-    group.context_html && h("section.d-context", { html: `<h2>What it talks about</h2>${group.context_html}` }),
-    group.outputs_html && h("section.d-context.outputs", { html: group.outputs_html }),
+    // On a phone the items come first: the run is a touch away.
+    group.context_html && h("details.d-context", { open: !matchMedia("(max-width: 40rem)").matches }, h("summary", {}, "What it talks about"), h("div", { html: group.context_html })),
   ];
 }
 
@@ -212,7 +218,7 @@ class QuestionDesk {
       h("label.d-check", {}, h("input", { type: "checkbox", onchange: (event) => (event.target.checked ? this.near.add(other) : this.near.delete(other)) }), ` ${counted(other.size, "answer")}`, other.decided && `, marked ${points(other.decided.points)}`),
       h("p.d-excerpt", { dir: "auto" }, other.excerpt),
       h("a", { href: `?group=${part(other.id)}` }, "Look at it"));
-    return h("section.d-near", {}, h("h2", {}, "Nearly the same"), h("p.d-hint", {}, "Those that you tick get the same mark with this one."), h("ul", {}, near.map(one)));
+    return h("details.d-near", { open: !matchMedia("(max-width: 40rem)").matches }, h("summary", {}, `Nearly the same: ${counted(near.length, "group")}`), h("p.d-hint", {}, "Those that you tick get the same mark with this one."), h("ul", {}, near.map(one)));
   }
 
   // Moving
