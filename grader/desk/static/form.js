@@ -13,14 +13,19 @@ export function pointsOf(question, chosen, adjustment) {
   return clip(clip(sum, question.max_points) + adjustment, question.max_points);
 }
 
-/** What full marks are in items: those that add up to them, where this leaves no choice; else an adjustment. */
+/** What full marks are in items: the largest ones that add up to them, where this leaves no choice; else an adjustment. */
 export function fullMarks(question) {
-  const up = question.items.filter((item) => item.points > 0);
-  const whole = up.filter((item) => item.points === question.max_points);
-  const sum = up.reduce((all, item) => all + item.points, 0);
-  if (sum === question.max_points) return { items: up.map((item) => item.key), adjustment: 0 };
-  if (whole.length === 1) return { items: [whole[0].key], adjustment: 0 };
-  return { items: [], adjustment: question.max_points };
+  const up = question.items.filter((item) => item.points > 0).sort((first, second) => second.points - first.points);
+  const taken = [];
+  let left = question.max_points;
+  for (const item of up) {
+    if (left <= 0) break;
+    taken.push(item);
+    left -= item.points;
+  }
+  const next = up[taken.length];
+  const isClear = Math.abs(left) < 1e-9 && (!next || next.points < taken.at(-1).points);
+  return isClear ? { items: taken.map((item) => item.key), adjustment: 0 } : { items: [], adjustment: question.max_points };
 }
 
 export const draftName = (question, group) => `grader-mark draft ${question} ${group}`;
@@ -184,7 +189,7 @@ export class Form {
       },
       item.digit && this.keyed ? h("kbd", {}, item.digit) : h("kbd.d-none", { "aria-hidden": "true" }, "·"),
       h("span.d-item-text", {}, item.text),
-      h(`span.d-item-points${item.points < 0 ? ".down" : ""}`, {}, signed(item.points)),
+      h(`span.d-item-points${item.points < 0 ? ".down" : item.points ? "" : ".even"}`, {}, signed(item.points)),
     );
     const edit = this.on.edit && h("button.d-quiet.d-edit", { type: "button", "aria-label": `Change the item: ${item.text}`, title: "Change this item", onclick: () => this.on.edit(item) }, "✎");
     return h("li", {}, button, edit);

@@ -63,7 +63,7 @@ export function evidence(question, group, acts) {
     group.lapsed && lapsed(question, group.lapsed, acts),
     group.differing?.length > 1 && h("div.d-note", {}, h("p", {}, "Equal answers have unequal points. Saving gives all of them the same."), h("div.d-both", {}, group.differing.map((decision) => decisionView(decision, counted(decision.count, "answer"), question)))),
     (group.flags ?? []).map((flag) => h("p.d-note", {}, h("b", {}, `⚑ ${flag.who}`), flag.to && ` for ${flag.to}`, flag.note && `: ${flag.note}`, " ", acts.unflag && h("button", { type: "button", onclick: acts.unflag }, "Take the flag down"))),
-    group.empty ? h("p.none", {}, "No answer was found.", acts.keyed && [" ", kbd("none"), " gives all of them no points."]) : h("div.d-answer-body", { html: group.answer_html }),
+    group.empty ? h("p.none", {}, "No answer was found.", acts.keyed && h("span.d-keyed", {}, " ", kbd("none"), " gives all of them no points.")) : h("div.d-answer-body", { html: group.answer_html }),
     h("div", { id: `changes-${question.id}-${group.id}`, hidden: true }),
     group.checks_html && h("section.d-checks", { html: `<h2>What the checks say</h2>${group.checks_html}` }),
     group.notes_html && h("div", { html: group.notes_html }),
