@@ -20,6 +20,7 @@ from grader.report.store import read_notebook
 from grader.report.text import clean, excerpt, joined
 from grader.results.classlist import SiteError, read_class_list
 from grader.results.decisions import read_marks
+from grader.results.journal import adjusted
 from grader.results.results import QuestionResult, SubmissionResult, format_points, told, write_atomically
 
 SUFFIX = ".yaml"
@@ -123,7 +124,7 @@ def blank(
     file = ScoreFile(
         title=assignment.title,
         summary=f"You have {format_points(result.points)} out of a maximum of "
-        f"{format_points(result.max_points)} points.",
+        f"{format_points(result.max_points)} points. {adjusted(result)}".strip(),
         names=names,
         points=points,
         comments={id: f"{text}\n" for id, text in comments.items() if text},
@@ -163,11 +164,20 @@ def _comment(question: QuestionResult) -> str:
 def _remark(question: QuestionResult, cells: Sequence[Mapping[str, Any]] | None) -> str:
     """What stands above a question that needs a person; empty for others. cells: None leaves the answer out."""
     kept_back = [check for check in question.checks if check.message and told(check).message != check.message]
-    if question.kind == "code" and question.status not in ("review", "marked") and not kept_back:
+    if (
+        question.kind == "code"
+        and question.status not in ("review", "marked")
+        and not kept_back
+        and not question.lapsed
+    ):
         return ""
     lines = [f"{scorefile.shown_id(question.id)}: {question.title}"]
     if question.kind == "text" or question.status in ("review", "marked"):
         lines.append(_state(question))
+    if question.lapsed is not None:
+        old = question.lapsed
+        told_then = f": {' '.join(old.told.split())}" if old.told else "."
+        lines.append(f"For an earlier answer, {old.who} gave {format_points(old.points)} on {old.when}{told_then}")
     if question.status == "review":
         lines += [
             f"{check.title}: {check.for_staff or 'no message'}" for check in question.checks if check.points is None

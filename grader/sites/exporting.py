@@ -10,7 +10,7 @@ from pathlib import Path
 from grader.report.store import OWN_NAMES, read_results
 from grader.results.classlist import CLASS_FILE, Site, SiteError, read_class_list
 from grader.results.decisions import Store, read_marks
-from grader.results.journal import MarksError
+from grader.results.journal import MarksError, adjusted
 from grader.results.results import SubmissionResult, write_atomically
 from grader.sites.feedback import write_feedback
 from grader.sites.gradefiles import GradeFile, Wanted, brightspace, canvas, moodle
@@ -78,6 +78,7 @@ def export_grades(
         f"{submission}: was graded, but belongs to nobody in the class list"
         for submission in not_in_class(classlist, results)
     ]
+    exported.notes += [f"{result.submission}: {why}" for result in results if (why := adjusted(result))]
     by_name = {result.submission: result for result in results}
     if feedback is not None:
         graded = [(grade, by_name.get(grade.hand_in.submission)) for grade in grades]

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 from notebooks import MINI
 
-from grader.assignment.assignment import Definition, Late, Limits, RubricError, load_assignment, parse_definition
+from grader.assignment.assignment import (
+    Definition,
+    Late,
+    Limits,
+    RubricError,
+    RubricItem,
+    load_assignment,
+    parse_definition,
+)
 from grader.faults import shown
 from grader.results.items import Item
 
@@ -225,6 +234,19 @@ def test_items_context_and_lateness_are_read(folder: Path) -> None:
         Item(question="1.1.a", key="stuck", text="Stuck", points=1, position=0, origin="rubric"),
         Item(question="1.1.a", key="why", text="Says why, *well*", points=1, words="Yes.", position=1, origin="rubric"),
     ]
+
+
+def test_what_the_documentation_shows_is_a_rubric(folder: Path, root: Path) -> None:
+    text = (root / "docs" / "writing-a-rubric.md").read_text()
+    (item,) = re.findall(r"```toml\n(\[\[question\.item\]\].*?)```", text, re.DOTALL)
+    (late,) = re.findall(r"```toml\n(\[late\].*?)```", text, re.DOTALL)
+    (folder / "rubric.toml").write_text(HEAD + late + QUESTION + item)
+    assignment = load_assignment(folder)
+    assert [each.key for each in assignment.items] == ["local-minimum"]
+    assert assignment.late is not None
+    assert (assignment.late.points_per_day, assignment.late.most) == (2, 6)
+    for kind in (Late, RubricItem):
+        assert all(f"| `{name}` |" in text for name in kind.__struct_fields__), kind
 
 
 def test_what_is_built_on_is_followed_to_its_beginning() -> None:

@@ -284,3 +284,18 @@ def test_making_files_changes_no_result(assignment: Assignment, results: Path, t
     template(assignment, results, tmp_path / "marks")
     assert {path: path.read_bytes() for path in results.rglob("*") if path.is_file()} == before
     assert msgspec.json.encode(marked(results)) == msgspec.json.encode(graded())
+
+
+def test_a_mark_that_has_lapsed_is_told_where_the_new_answer_is_to_be_marked(
+    assignment: Assignment, results: Path, tmp_path: Path
+) -> None:
+    old = Change(
+        question="1.1.c", points=0.5, before=None, comment="Why?", who="Robin", when=WHEN, answer=digest("earlier"),
+        submission="jane",
+    )  # fmt: skip
+    override = msgspec.structs.replace(old, question="1.5.b", points=3, comment="", reason="Tolerated.")
+    write_marks_file(results / "jane", [old, override])
+    template(assignment, results, tmp_path / "marks")
+    text = (tmp_path / "marks" / "jane.yaml").read_text()
+    assert f"  # To be marked: 0 to 1.\n  # For an earlier answer, Robin gave 0.5 on {WHEN}: Why?\n" in text
+    assert f"  # For an earlier answer, Robin gave 3 on {WHEN}.\n" in text

@@ -58,6 +58,8 @@ from grader.results.rows import now
 from grader.results.teamwork import Cell
 from grader.rubric.overtime import IN_A_ROW, uninterrupted
 
+KEPT = 100_000
+"""Characters of a cell that are kept when another hand-in replaces it."""
 TRIES = 2
 """A worker that dies is the harness's problem: its submission is given to another."""
 
@@ -348,4 +350,4 @@ class _Batch:
 
 def _cell(notebook: NotebookNode, index: int) -> Cell:
     cell = notebook.cells[index] if index < len(notebook.cells) else {}
-    return Cell(cell_type=cell.get("cell_type", "raw"), source=joined(cell.get("source")))
+    return Cell(cell_type=cell.get("cell_type", "raw"), source=joined(cell.get("source"))[:KEPT])
