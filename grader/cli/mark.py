@@ -30,6 +30,10 @@ def mark(
     base_url: Annotated[
         str, typer.Option("--base-url", help="The address behind a proxy, such as https://example.edu/marking.")
     ] = "",
+    keep_items: Annotated[
+        bool,
+        typer.Option("--keep-items", help="Write items that were added or changed to the rubric, and end."),
+    ] = False,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
 ) -> None:
     """Mark in the browser: start a server on this machine, and open its page. Ctrl-C ends it."""
@@ -41,10 +45,25 @@ def mark(
             import uvicorn  # noqa: F401
         except ImportError:
             raise Faults(["marking in the browser needs more packages: pip install 'grader[mark]'"]) from None
+        if keep_items:
+            _keep_items(results, rubric)
+            return
         if invite:
             _invite(results, people, invite, host, port, base_url)
             return
         _serve(results, rubric, name, people, host, port, base_url, no_browser)
+
+
+def _keep_items(results: Path, rubric: Path) -> None:
+    from grader.assignment.assignment import load_assignment
+    from grader.marks.keeping import keep_items
+
+    kept = keep_items(load_assignment(rubric), results)
+    for what, names in (("Added", kept.added), ("Changed", kept.changed), ("Left out", kept.left_out)):
+        if names:
+            typer.echo(f"{what}: {shown(', '.join(names))}")
+    written = len(kept.added) + len(kept.changed)
+    typer.echo(f"{written} {'item' if written == 1 else 'items'} written to {shown(rubric / 'rubric.toml')}")
 
 
 def _invite(results: Path, people: Path | None, name: str, host: str, port: int, base_url: str) -> None:

@@ -25,7 +25,18 @@ from grader.desk.marking import Marking
 from grader.desk.payloads import Conflict, Refused
 from grader.desk.people import People, PeopleError
 from grader.desk.pieces import environment
-from grader.desk.requests import Asked, AskSecond, ChangeItem, DealOut, Decide, RaiseFlag, ShowName, Split, Undo
+from grader.desk.requests import (
+    Adjust,
+    Asked,
+    AskSecond,
+    ChangeItem,
+    DealOut,
+    Decide,
+    RaiseFlag,
+    ShowName,
+    Split,
+    Undo,
+)
 from grader.desk.security import App, Guard, Place
 from grader.desk.service import Service
 from grader.desk.sharing import Sharing
@@ -215,6 +226,7 @@ class Application:
             ("/api/items/preview", ChangeItem, sharing.preview_item),
             ("/api/items/change", ChangeItem, sharing.change_item),
             ("/api/show-name", ShowName, sharing.show_name),
+            ("/api/adjust", Adjust, sharing.adjust),
             ("/api/shares", DealOut, sharing.deal),
             ("/api/second", AskSecond, sharing.ask_second),
         ]

@@ -25,8 +25,8 @@ from grader.faults import Faults
 from grader.report.text import clean
 from grader.results.decisions import Decision, Store
 from grader.results.items import Item
-from grader.results.journal import is_about, is_older
-from grader.results.results import Change, QuestionResult, SubmissionResult
+from grader.results.journal import is_about, is_older, merged
+from grader.results.results import LATE, Change, QuestionResult, SubmissionResult
 from grader.results.teamwork import Earlier, Export, Flag
 
 NOTHING = Standing()
@@ -298,6 +298,27 @@ class Desk:
     def marked(self, question: str) -> Iterator[Change]:
         """The decisions that count."""
         return (each.decision for each in self._standings[question].values() if each.decision is not None)
+
+    def is_late(self, submission: str) -> bool:
+        result = self.folder.results.get(submission)
+        return self.folder.late.get(submission, False) or (result is not None and result.late is not None)
+
+    def merged(self, result: SubmissionResult) -> SubmissionResult:
+        """With all decisions in it."""
+        return merged(result, self._changes.get(result.submission, []))
+
+    def adjust(
+        self, submission: str, kind: Literal["late", "adjustment"], points: float | None, reason: str, **more: Any
+    ) -> list[Change]:
+        """Decide about a submission as a whole. more: `seen`, `who`, `when`, `op`. Raises Overwritten, MarksError."""
+        late = self.folder.results[submission].late
+        answer = late.key if kind == LATE and late is not None else ""
+        decision = Decision(
+            question=kind, submission=submission, answer=answer, points=points, reason=reason, seen=more.pop("seen")
+        )
+        changes = self.store.decide([decision], **more)
+        self.note(changes)
+        return changes
 
     def name(self, submission: str) -> str:
         """What the course site calls the person, and else the submission."""

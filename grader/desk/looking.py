@@ -27,7 +27,7 @@ from grader.desk.payloads import (
 )
 from grader.desk.pieces import comment_html, source_html
 from grader.desk.service import Service
-from grader.desk.views import decisions_of, group_view, question_view
+from grader.desk.views import adjustment_view, decisions_of, group_view, question_view
 from grader.report.text import clean
 from grader.results.results import Change
 
@@ -52,7 +52,8 @@ class Looking:
         pieces = [await service.pieces(question.id, submission) for question in result.questions]
 
         def view() -> StudentPayload:
-            answers, points = [], 0.0
+            answers = []
+            merged = desk.merged(result)
             for question, own in zip(result.questions, pieces, strict=True):
                 prepared = desk.prepared.get(question.id)
                 id = prepared.group_of.get(submission, "") if prepared is not None else ""
@@ -66,17 +67,16 @@ class Looking:
                 if prepared is not None and id:
                     shown.size = len(prepared.groups[id].members)
                     shown.split = bool(prepared.groups[id].origin)
-                decision = desk.standing(question.id, submission).decision
-                points += (decision.points if decision is not None else question.points) or 0.0
                 answers.append(StudentAnswer(question=question_view(desk, question.id), group=shown))
             order = sorted(desk.folder.results, key=desk.names.place)
             place = order.index(submission)
             return StudentPayload(
                 alias=desk.names.alias(submission),
                 name="",
-                late=desk.folder.late.get(submission, False),
-                points=points,
-                max_points=result.max_points,
+                late=desk.is_late(submission),
+                points=merged.points,
+                max_points=merged.max_points,
+                adjustments=[adjustment_view(each) for each in merged.adjustments],
                 answers=answers,
                 before=desk.names.alias(order[place - 1]) if place else "",
                 after=desk.names.alias(order[place + 1]) if place + 1 < len(order) else "",

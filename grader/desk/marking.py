@@ -168,6 +168,9 @@ class Marking:
             last = error.conflicts[-1]
             raise DeskError([f"{last.who} has decided about this since: it stays"], 409) from None
         question = changes[0].question if changes else ""
+        if question and question not in desk.folder.answers:
+            self._service.rewrite((change.submission for change in changes), "")
+            return Undone(said="Taken back: an adjustment of somebody’s points.")
         self._service.rewrite((change.submission for change in changes), question)
         self._service.events.tell("changed", {"questions": sorted({change.question for change in changes}), "who": who})
         if not changes:

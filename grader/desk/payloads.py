@@ -177,13 +177,31 @@ class StudentAnswer(msgspec.Struct, kw_only=True):
     group: GroupView
 
 
+class AdjustmentView(msgspec.Struct, kw_only=True):
+    """What is added to one person's points as a whole, or taken off."""
+
+    kind: Literal["late", "adjustment"]
+    points: float
+    automatic: float | None = None
+    """What the rubric's rule takes off, where a person has decided otherwise."""
+    words: str = ""
+    who: str = ""
+    """Empty where the rule has decided."""
+    when: str = ""
+    seen: int = 0
+    """To be sent back with a decision about it."""
+
+
 class StudentPayload(msgspec.Struct, kw_only=True):
     alias: str
     name: str
     """Empty unless somebody has asked for it."""
     late: bool
     points: float
+    """Those that are known, adjusted."""
     max_points: float
+    adjustments: list[AdjustmentView]
+    """Of lateness where there is any, and for another reason where somebody has decided so."""
     answers: list[StudentAnswer]
     before: str = ""
     after: str = ""
@@ -222,6 +240,11 @@ class ItemEffect(msgspec.Struct, kw_only=True):
     points_change: float
     items: list[ItemView] = []
     """The question's items after it."""
+
+
+class Adjusted(msgspec.Struct, kw_only=True):
+    points: float
+    """All that are known of the submission, adjusted."""
 
 
 class ShownName(msgspec.Struct, kw_only=True):

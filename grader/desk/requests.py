@@ -77,6 +77,17 @@ class ShowName(Asked, kw_only=True):
     alias: Line
 
 
+class Adjust(Asked, kw_only=True):
+    """Points for a submission as a whole: lateness lifted or set, or anything else."""
+
+    alias: Line
+    kind: Literal["late", "adjustment"]
+    points: Number | None
+    """Added; negative ones are taken off. None gives lateness back to the rubric's rule, and ends any other."""
+    reason: Text = ""
+    seen: int = 0
+
+
 class DealOut(Asked, kw_only=True):
     by: Literal["question", "random", "nobody"]
     people: Annotated[list[Line], msgspec.Meta(max_length=100)] = []

@@ -8,12 +8,13 @@ import unicodedata
 from grader.desk.desk import Desk, DeskError
 from grader.desk.groups import Group
 from grader.desk.marking import Marking, resolve
-from grader.desk.payloads import GroupPayload, ItemEffect, QueuePayload, ShownName
+from grader.desk.payloads import Adjusted, GroupPayload, ItemEffect, QueuePayload, ShownName
 from grader.desk.people import fit_name
-from grader.desk.requests import AskSecond, ChangeItem, DealOut, RaiseFlag, ShowName, Split
+from grader.desk.requests import Adjust, AskSecond, ChangeItem, DealOut, RaiseFlag, ShowName, Split
 from grader.desk.service import Service, now
 from grader.desk.teamwork import Parts, dealt
 from grader.desk.views import items_view
+from grader.results.decisions import Overwritten
 from grader.results.items import Item
 from grader.results.teamwork import Flag, Place, Share
 
@@ -135,6 +136,43 @@ class Sharing:
             return ShownName(name=desk.name(submission))
 
         return await self._service.on_desk(look_up)
+
+    # A submission as a whole
+
+    async def adjust(self, asked: Adjust, who: str) -> Adjusted:
+        """Lift lateness, or give and take points for any other reason; everybody is told why."""
+        desk = self._service.desk
+
+        def decide() -> str:
+            submission = desk.names.submission(asked.alias)
+            result = desk.folder.results.get(submission or "")
+            if submission is None or result is None:
+                raise DeskError([f"there is nobody called {asked.alias}"])
+            if asked.kind == "late" and result.late is None:
+                raise DeskError(["this was not handed in late"], 409)
+            if asked.points is not None and not asked.reason.strip():
+                raise DeskError(["say why: everybody who sees the points is told"], 400)
+            try:
+                desk.adjust(
+                    submission,
+                    asked.kind,
+                    asked.points,
+                    asked.reason.strip(),
+                    seen=asked.seen,
+                    who=who,
+                    when=now(),
+                    op=asked.op,
+                )
+            except Overwritten as error:
+                raise DeskError(
+                    [f"{error.conflicts[-1].who} has decided about this since; look at it again"], 409
+                ) from None
+            return submission
+
+        submission = await self._service.on_desk(decide)
+        self._service.rewrite([submission], "")
+        self._service.events.tell("changed", {"questions": [], "who": who})
+        return Adjusted(points=desk.merged(desk.folder.results[submission]).points)
 
     # Shares
 

@@ -11,6 +11,7 @@ import msgspec
 from grader.desk.desk import Desk
 from grader.desk.groups import Group
 from grader.desk.payloads import (
+    AdjustmentView,
     DecisionView,
     FlagView,
     GroupView,
@@ -28,7 +29,7 @@ from grader.desk.prepared import Prepared
 from grader.report.markdown import render_criteria
 from grader.report.statuses import in_review, shown_status
 from grader.report.text import clean, excerpt
-from grader.results.results import Change
+from grader.results.results import Adjustment, Change
 
 EXCERPT = 160
 """Characters of a near-equal answer."""
@@ -80,6 +81,18 @@ def decisions_of(changes: Iterable[Change]) -> list[DecisionView]:
     return [decision_view(same[-1], len(same)) for same in sorted(found.values(), key=lambda same: -len(same))]
 
 
+def adjustment_view(adjustment: Adjustment) -> AdjustmentView:
+    return AdjustmentView(
+        kind=adjustment.kind,
+        points=adjustment.points,
+        automatic=adjustment.automatic,
+        words=clean(adjustment.words),
+        who=adjustment.who,
+        when=adjustment.when,
+        seen=max((change.id for change in adjustment.changes), default=0),
+    )
+
+
 def items_view(desk: Desk, question: str) -> list[ItemView]:
     """Those that are offered, in their order."""
     offered = [item for item in desk.items.get(question, []) if not item.retired]
@@ -118,7 +131,7 @@ def group_view(
         status=shown_status(first) if first is not None else "",
         automatic_points=first.points if first is not None else None,
         open=desk.waiting(group),
-        late=sum(desk.folder.late.get(submission, False) for submission in group.members),
+        late=sum(desk.is_late(submission) for submission in group.members),
         flags=_flags(desk, group),
         split=bool(group.origin),
         second=second,
@@ -223,7 +236,7 @@ def _counted(desk: Desk, id: str, who: str) -> QueueRow:
         standing = desk.standing(id, submission)
         counts["left"] += standing.waits
         counts["review"] += standing.waits and in_review(answer)
-        counts["late"] += standing.waits and desk.folder.late.get(submission, False)
+        counts["late"] += standing.waits and desk.is_late(submission)
         counts["lapsed"] += standing.lapsed is not None
         flags = desk.flags(id, submission)
         counts["flagged"] += any(flag.for_whom in ("", who) and flag.who != who for flag in flags)

@@ -15,6 +15,7 @@ from marks.small_class import RUBRIC, hand_in, marked
 
 from grader.desk.people import invite
 from grader.results.decisions import Store, read_marks
+from grader.results.results import Lateness, write_result
 
 ITEMS = """
 [[question.item]]
@@ -491,3 +492,58 @@ def test_an_open_page_goes_on_with_the_server_that_is_started_again(results: Pat
     with serving(results, rubric, "--as", "Ada", "--port", str(port)) as again:
         ada.server = again
         assert ada.decide(shown, points=1)["saved"]["count"] == 2
+
+
+# Lateness
+
+
+@pytest.fixture
+def late(tmp_path: Path) -> Iterator[tuple[Marker, Path]]:
+    """cleo is a day late, which takes a point off."""
+    results, rubric = make_class(tmp_path / "results"), make_rubric(tmp_path / "rubric")
+    result = hand_in(results, "cleo", a1_1_c="Yes, it does.")
+    result.late = Lateness(submitted="2026-03-02T10:00", due="2026-03-01T10:00", points=-1.0, words="1 day late")
+    write_result(results / "cleo", result)
+    with here(results, rubric) as server:
+        yield server.marker(), results
+
+
+def test_lateness_is_seen_and_can_be_lifted_with_a_reason(late: tuple[Marker, Path]) -> None:
+    ada, results = late
+    alias = aliases(ada)["cleo"]
+    shown = ada.get(f"/api/student/{alias}")
+    assert (shown["late"], shown["points"]) == (True, 2.5)
+    (adjustment,) = shown["adjustments"]
+    assert (adjustment["kind"], adjustment["points"], adjustment["words"], adjustment["who"]) == (
+        "late",
+        -1,
+        "1 day late",
+        "",
+    )
+    assert next(row for row in ada.get("/api/queue")["questions"] if row["id"] == "1.1.c")["late"] == 1
+    assert "say why" in ada.post("/api/adjust", expect=400, op="a0", alias=alias, kind="late", points=0)["error"]
+    lifted = {"alias": alias, "kind": "late", "points": 0, "reason": "was ill"}
+    assert ada.post("/api/adjust", op="a1", **lifted)["points"] == 3.5
+    assert marked(results, "cleo").points == 3.5
+    (adjustment,) = ada.get(f"/api/student/{alias}")["adjustments"]
+    assert (adjustment["points"], adjustment["automatic"], adjustment["words"], adjustment["who"]) == (
+        0,
+        -1,
+        "was ill",
+        "Ada",
+    )
+    assert "has decided" in ada.post("/api/adjust", expect=409, op="a2", **lifted)["error"]
+    assert "adjustment" in ada.post("/api/undo", op="u1")["said"]
+    assert marked(results, "cleo").points == 2.5
+
+
+def test_points_are_given_for_another_reason(late: tuple[Marker, Path]) -> None:
+    ada, results = late
+    names = aliases(ada)
+    more = {"kind": "adjustment", "points": 0.5, "reason": "found a mistake in the assignment"}
+    assert ada.post("/api/adjust", op="a1", alias=names["ann"], **more)["points"] == 4
+    assert marked(results, "ann").points == 4
+    late_only = {"kind": "late", "points": 0, "reason": "x"}
+    assert (
+        "not handed in late" in ada.post("/api/adjust", expect=409, op="a2", alias=names["ann"], **late_only)["error"]
+    )

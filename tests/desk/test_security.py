@@ -19,7 +19,7 @@ PATHS = [
 ]  # fmt: skip
 WRITES = [
     "/api/decide", "/api/undo", "/api/split", "/api/flag", "/api/items/preview", "/api/items/change",
-    "/api/show-name", "/api/shares", "/api/second", "/name",
+    "/api/show-name", "/api/adjust", "/api/shares", "/api/second", "/name",
 ]  # fmt: skip
 
 
