@@ -46,7 +46,9 @@ export function when(text) {
 let fading;
 /** Say it: to those who see the page, and to those who have it read to them. */
 export function say(text) {
-  find("#said").textContent = text;
+  const said = find("#said");
+  // The same words again are read out again.
+  said.textContent = said.textContent === text ? `${text}\u00a0` : text;
   const notice = find("#notice");
   notice.textContent = text;
   notice.classList.add("shown");

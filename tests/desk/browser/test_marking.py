@@ -330,6 +330,52 @@ def test_what_the_writer_has_not_seen_is_not_overwritten_but_shown(start: Any, o
     assert contested
 
 
+def mark_all(page: Any) -> None:
+    """By the first item, and nothing for those who gave no answer."""
+    while group(page):
+        press(page, *(["0"] if "No answer" in title(page) else ["1", "Enter"]))
+    settled(page)
+
+
+def test_a_part_is_marked_twice_unseen_and_the_overview_tells_how_far_the_two_agree(
+    start: Any, open_desk: Any, course: Path
+) -> None:
+    ada, robin = (open_desk(address, "q/1.2.a") for address in invite(course, start, "Ada", "Robin"))
+    home = ada.url.partition("q/")[0]
+    robin.goto(home)
+    mark_all(ada)
+    first = decisions(course, "1.2.a")
+    ada.goto(home)
+    ada.get_by_role("button", name="Have a part marked twice").click()
+    ada.get_by_role("dialog").get_by_label("Question").select_option("1.2.a")
+    ada.get_by_label("Percent of its answers").fill("100")
+    ada.get_by_role("button", name="Begin").click()
+    expect(told(ada)).to_have_text("They are in the queue of whoever has not marked them.")
+    robin.goto(f"{home}q/1.2.a")
+    expect(robin.locator(".badge", has_text="second marking, unseen")).to_be_visible()
+    assert "Ada" not in robin.inner_text("main")
+    mark_all(robin)
+    # They do not count.
+    assert decisions(course, "1.2.a") == first
+    ada.goto(f"{home}overview")
+    card = ada.locator(".d-card", has_text="The spread")
+    expect(card).to_contain_text("30 marked twice, 30 with the same points (Cohen’s kappa 1.00")
+
+
+def test_a_flag_is_seen_by_the_other_and_taken_down(start: Any, open_desk: Any, course: Path) -> None:
+    ada, robin = (open_desk(address, "q/1.2.a") for address in invite(course, start, "Ada", "Robin"))
+    ada.keyboard.press("f")
+    ada.get_by_label("For whom").fill("Robin")
+    ada.get_by_label("What about").fill("Is this **right**?")
+    ada.get_by_role("button", name="Flag it").click()
+    expect(ada.locator(".badge", has_text="flagged")).to_be_visible()
+    robin.goto(ada.url)
+    expect(robin.locator(".d-note", has_text="⚑ Ada")).to_contain_text("for Robin: Is this **right**?")
+    robin.get_by_role("button", name="Take the flag down").click()
+    expect(robin.locator(".badge", has_text="flagged")).to_have_count(0)
+    assert decisions(course, "1.2.a") == {}
+
+
 # A network that is cut
 
 
@@ -405,3 +451,30 @@ def test_all_answers_of_one_person_are_marked_on_one_page(start: Any, open_desk:
     assert len(decisions(course, "1.2.a")) == 1
     page.get_by_role("button", name="Show the name").click()
     expect(page.locator("h1")).to_have_text(re.compile(r"student-\d\d"))
+
+
+def test_points_are_given_for_another_reason_and_taken_back(start: Any, open_desk: Any, course: Path) -> None:
+    page = open_desk(start("--as", "Ada"), "q/1.2.a")
+    page.locator(".d-members a").first.click()
+    page.wait_for_selector("article.d-one")
+    page.get_by_role("button", name="Points for another reason").click()
+    page.get_by_label("Points, added to the whole").fill("-1")
+    page.get_by_label("Why").fill("The file had another name.")
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    expect(page.locator(".d-adjustments li")).to_contain_text("−1 point: The file had another name. decided by Ada")
+    page.get_by_role("button", name="Take it back").click()
+    expect(page.locator(".d-adjustments li")).to_have_count(0)
+
+
+def test_near_equal_answers_get_the_same_mark_only_where_they_are_ticked(
+    start: Any, open_desk: Any, course: Path
+) -> None:
+    page = open_desk(start("--as", "Ada"), "q/1.1.c")
+    for _ in range(30):
+        if page.locator(".d-near li").count() >= 2:
+            break
+        press(page, "j")
+    page.locator(".d-near input").first.click()
+    press(page, "1", "Enter")
+    settled(page)
+    assert [one.points for one in decisions(course, "1.1.c").values()] == [1.0, 1.0]
