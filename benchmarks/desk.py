@@ -110,7 +110,8 @@ def text(rng: random.Random, common: list[str]) -> str:
 
 
 def sentence(rng: random.Random) -> str:
-    return f"{rng.choice(STARTS)} {rng.choice(SUBJECTS)} {rng.choice(VERBS)} {rng.choice(REASONS)} ({rng.randint(1, 999)})."
+    said = " ".join(rng.choice(words) for words in (STARTS, SUBJECTS, VERBS, REASONS))
+    return f"{said} ({rng.randint(1, 999)})."
 
 
 def code(rng: random.Random, id: str) -> str:
@@ -199,12 +200,8 @@ class Marker:
 
 def measure(assignment: Assignment, output: Path, people: int, keys: int) -> dict[str, Any]:
     begun = time.perf_counter()
-    server = subprocess.Popen(
-        [sys.executable, "-c", "from grader.cli import main; main()", "mark", str(output), "--rubric", str(RUBRIC)]
-        + ["--no-browser"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    start_it = [sys.executable, "-c", "from grader.cli import main; main()", "mark", output, "--rubric", RUBRIC]
+    server = subprocess.Popen([*start_it, "--no-browser"], stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
         address = next(match[0] for line in server.stdout if (match := re.search(r"http://\S+", line)))
@@ -214,6 +211,7 @@ def measure(assignment: Assignment, output: Path, people: int, keys: int) -> dic
         questions = [question.id for question in assignment.questions if question.kind == "text"]
         first = [timed(markers[0], f"/api/next?question={id}") for id in questions]
         taken: list[float] = []
+        spent = cpu(server.pid)
         threads = [
             threading.Thread(target=mark, args=(marker, questions, keys, number, taken))
             for number, marker in enumerate(markers)
@@ -224,6 +222,7 @@ def measure(assignment: Assignment, output: Path, people: int, keys: int) -> dic
             thread.join()
         memory = resident(server.pid)
         queue = timed(markers[0], "/api/queue")
+        spent = cpu(server.pid) - spent
     finally:
         server.terminate()
         server.wait()
@@ -238,6 +237,7 @@ def measure(assignment: Assignment, output: Path, people: int, keys: int) -> dic
         "late_seconds": round(late, 4),
         "slowest_seconds": round(taken[-1], 4),
         "queue_seconds": round(queue, 4),
+        "cpu_seconds": round(spent / len(taken), 4),
         "memory_mib": {name: round(size / 2**20) for name, size in memory.items()},
         "fine": start < START and median < MEDIAN and late < LATE,
     }
@@ -271,6 +271,14 @@ def mark(marker: Marker, questions: list[str], keys: int, number: int, taken: li
             taken.append(time.perf_counter() - begun)
 
 
+def cpu(pid: int) -> float:
+    """CPU time of the server itself, in seconds: without the processes that make pages meanwhile."""
+    import psutil
+
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
+
+
 def resident(pid: int) -> dict[str, int]:
     """Proportional set size of the server and its processes, in bytes, by what they do."""
     import psutil
@@ -288,10 +296,11 @@ def lines(found: dict[str, Any]) -> list[str]:
     settings, memory = found["settings"], found["memory_mib"]
     who = "one person" if settings["people"] == 1 else f"{settings['people']} people at once"
     return [
-        f"a class of {settings['submissions']:,}, {who}, {found['keys']:,} marks as fast as they can: a key is saved and "
-        f"the next answer there after {1000 * found['median_seconds']:.0f} ms (median), "
+        f"a class of {settings['submissions']:,}, {who}, {found['keys']:,} marks as fast as they can: a key is saved "
+        f"and the next answer there after {1000 * found['median_seconds']:.0f} ms (median), "
         f"{1000 * found['late_seconds']:.0f} ms (95th percentile); the slowest took "
-        f"{1000 * found['slowest_seconds']:.0f} ms",
+        f"{1000 * found['slowest_seconds']:.0f} ms; of the server's CPU time, a key takes "
+        f"{1000 * found['cpu_seconds']:.1f} ms",
         f"the server answers {found['start_seconds']:.1f} s after its start; the first answer of the first question "
         f"takes {found['first_group_seconds']:.1f} s, of another one {found['other_questions_seconds']:.1f} s (once)",
         "memory: " + ", ".join(f"{name} {size} MiB" for name, size in memory.items()),

@@ -539,6 +539,17 @@ class Desk:
             decision.points for decision in decisions if decision is not None and decision.points is not None
         )
 
+    def following(self, question: str) -> str:
+        """The next question with something left, where its groups are still to be made; else empty."""
+        ids = list(self._questions)
+        for id in ids[ids.index(question) + 1 :] if question in self._questions else ids:
+            if id in self.prepared:
+                if self._counts[id].waiting:
+                    return ""
+            elif any(standing.waits for standing in self._standings[id].values()):
+                return id
+        return ""
+
     def offered(self, question: str) -> int:
         """Answers that wait, and that somebody else's mark is offered for."""
         if question not in self.prepared:

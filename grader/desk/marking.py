@@ -70,7 +70,7 @@ class Marking:
         desk = service.desk
         pieces = await service.pieces(group.question, group.members[0]) if group is not None else None
 
-        def view() -> tuple[GroupPayload, Group | None]:
+        def view() -> tuple[GroupPayload, Group | None, str]:
             if group is not None:
                 away = any(desk.is_flagged_away(group.question, submission, who) for submission in group.members)
                 (desk.leases.release if away else desk.leases.take)(who, (group.question, group.id))
@@ -82,11 +82,12 @@ class Marking:
                 held=desk.held(prepared, who) if group is None else 0,
                 who=who,
             )
-            return payload, desk.next(prepared, who, group.id, but=group.id) if group is not None else None
+            following = desk.next(prepared, who, group.id, but=group.id) if group is not None else None
+            return payload, following, desk.following(prepared.question)
 
-        payload, following = await service.on_desk(view)
+        payload, following, after = await service.on_desk(view)
         service.make_ready(following)
-        service.warm(payload.question.after)
+        service.warm(after)
         service.events.tell("lease", {"leases": payload.leases})
         return payload
 

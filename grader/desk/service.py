@@ -106,6 +106,7 @@ class Service:
         for start in range(0, len(results), 50):
             await loop.run_in_executor(self._preparing, self.desk.read, results[start : start + 50])
         self._all_read.set()
+        self.warm(await self.on_desk(self.desk.following, ""))
 
     async def _follow(self) -> None:
         await self._all_read.wait()
