@@ -143,8 +143,11 @@ def connect(output: Path) -> sqlite3.Connection:
         why = "is no folder; name the folder that `grader grade` has written"
         raise MarksError([f"{shown(output)}: {why}"])
     with explained(output):
+        is_new = not (output / DATABASE).exists()
         connection = _open(output / DATABASE, "rwc")
         try:
+            if is_new:
+                _share(output)
             _prepare(connection, output)
         except BaseException:
             connection.close()
@@ -193,6 +196,8 @@ def explained(output: Path) -> Iterator[None]:
             why = "another process has been writing into it for too long; wait until that ends"
             if (output / f"{DATABASE}.lock").exists():
                 why += f", and delete {shown(output / f'{DATABASE}.lock')} if no grader is running"
+        elif "readonly" in str(error):
+            why = "may not be written by you; ask its owner for the permission (chmod g+w), or mark as its owner"
         else:
             why = f"cannot be used ({error}); the marks in it are needed"
         raise MarksError([f"{where}: {why}"]) from None
@@ -207,6 +212,14 @@ def _open(path: Path, options: str) -> sqlite3.Connection:
     return sqlite3.connect(
         f"file:{quote(os.fspath(path.absolute()))}?mode={options}{vfs}", uri=True, timeout=SECONDS, isolation_level=None
     )
+
+
+def _share(output: Path) -> None:
+    """Let all who may write into the folder write into the new database, whatever this user's mask is."""
+    path = output / DATABASE
+    path.touch()
+    with contextlib.suppress(OSError):
+        path.chmod(path.stat().st_mode & 0o777 | output.stat().st_mode & 0o066)
 
 
 def _prepare(connection: sqlite3.Connection, output: Path) -> None:
@@ -263,6 +276,17 @@ def _has_locks(folder: Path) -> bool:
 
     Not tried with the database itself: to close a file gives up all locks that this process has on it.
     """
+    device = folder.stat().st_dev
+    if device not in _locking:
+        _locking[device] = _can_lock_in(folder)
+    return _locking[device]
+
+
+_locking: dict[int, bool] = {}
+"""By file system, as far as it was asked for."""
+
+
+def _can_lock_in(folder: Path) -> bool:
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             try:

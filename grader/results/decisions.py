@@ -355,14 +355,13 @@ class Store(Teamwork):
 
     @contextlib.contextmanager
     def renaming(self, old: str, new: str) -> Iterator[None]:
-        """Have the decisions about the submission `old` be those about `new`, if what is done meanwhile succeeds."""
+        """Have the decisions about the submission `old` be those about `new`, if what is done meanwhile succeeds.
+
+        What is decided about another submission that was called `new` before is set aside.
+        """
         with self._writing():
-            if self._knows(old):
-                self._begin_operation("rename", "", now())
-                sql = "UPDATE decisions SET submission = ? WHERE folder = ? AND submission = ?"
-                self._db.execute(sql, (new, old, old))
-                for table in _OF_A_FOLDER:
-                    self._db.execute(f"UPDATE OR REPLACE {table} SET folder = ? WHERE folder = ?", (new, old))
+            self._set_aside(new)
+            self._rename(old, new)
             yield
 
     def set_aside(self, submission: str) -> str:
@@ -370,13 +369,25 @@ class Store(Teamwork):
 
         Empty where nothing is decided about it.
         """
+        with self._writing():
+            return self._set_aside(submission)
+
+    def _set_aside(self, submission: str) -> str:
         if not self._knows(submission):
             return ""
         number = 1
         while self._knows(aside := f"{submission}~{number}"):
             number += 1
-        with self.renaming(submission, aside):
-            return aside
+        self._rename(submission, aside)
+        return aside
+
+    def _rename(self, old: str, new: str) -> None:
+        if self._knows(old):
+            self._begin_operation("rename", "", now())
+            sql = "UPDATE decisions SET submission = ? WHERE folder = ? AND submission = ?"
+            self._db.execute(sql, (new, old, old))
+            for table in _OF_A_FOLDER:
+                self._db.execute(f"UPDATE OR REPLACE {table} SET folder = ? WHERE folder = ?", (new, old))
 
     def bind(self, submission: str, ids: Sequence[int]) -> None:
         """Have those of its decisions that do not say whose they are, being of an earlier version, be this one's."""
@@ -539,7 +550,7 @@ def _read(output: Path, submission: str | None) -> Marks:
     connection = database.connect_to_read(output)
     if connection is not None:
         with contextlib.closing(connection), database.explained(output):
-            known = _taken_over(connection)
+            known = _taken_over(connection, submission)
             marks.changes = _changes(connection, submission)
     # What is not taken over yet is older than everything in the store.
     for folder, stamp in earlier.find(output, submission).items():
@@ -606,6 +617,7 @@ def _effect(changed: Iterable[tuple[Change, Change]], answers: Mapping[str, str]
     return Effect(answers=len(counted), points=sum((new.points or 0.0) - (old.points or 0.0) for old, new in counted))
 
 
-def _taken_over(connection: sqlite3.Connection) -> dict[str, earlier.Stamp]:
-    rows = connection.execute("SELECT folder, size, modified, digest FROM taken_over")
+def _taken_over(connection: sqlite3.Connection, submission: str | None = None) -> dict[str, earlier.Stamp]:
+    sql = "SELECT folder, size, modified, digest FROM taken_over WHERE ? IS NULL OR folder = ?"
+    rows = connection.execute(sql, (submission, submission))
     return {folder: earlier.Stamp(*stamp) for folder, *stamp in rows}

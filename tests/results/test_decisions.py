@@ -399,6 +399,11 @@ def test_a_submission_that_gets_another_name_takes_its_decisions_along(output: P
         with pytest.raises(OSError, match="No such file"), store.renaming("ann-hw", "x"):
             (output / "nowhere").rename(output / "x")
         assert store.changes().keys() == {"ann-hw"}
+        # Somebody else was called so before, and has equal answers.
+        store.decide([decision("x", 0)], who="Alex", when=WHEN)
+        with store.renaming("ann-hw", "x"):
+            pass
+        assert {name: len(changes) for name, changes in store.changes().items()} == {"x": 3, "x~1": 1}
 
 
 # The file
@@ -468,6 +473,33 @@ def test_who_may_only_read_the_folder_reads_the_marks(output: Path, left_open: b
             os._exit(2)
     assert os.waitpid(pid, 0)[1] == 0
     store.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_all_who_may_write_into_the_folder_may_mark_and_others_are_told(output: Path) -> None:
+    for folder in output.parents:
+        folder.chmod(0o755)
+    for mode, code in ((0o777, 0), (0o755, 3)):
+        for path in output.iterdir():
+            path.unlink()
+        output.chmod(mode)
+        mask = os.umask(0o022)
+        with Store.open(output) as store:
+            store.decide([decision()], who="Alex", when=WHEN)
+        os.umask(mask)
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.setuid(65534)
+                with Store.open(output) as store:
+                    store.decide([decision("joe")], who="Robin", when=WHEN)
+                os._exit(0)
+            except MarksError as error:
+                os._exit(3 if "may not be written by you" in str(error) else 4)
+            except BaseException as error:
+                print(error, file=sys.stderr)
+                os._exit(2)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == code
 
 
 def test_merging_takes_what_the_store_says(output: Path) -> None:
