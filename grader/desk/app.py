@@ -246,9 +246,11 @@ class Application:
         )
 
     async def _listen(self, who: str) -> AsyncIterator[bytes]:
+        # First of all it hears who else is there.
+        waiting = self._service.events.open()
         await self._marking.page_opened(who)
         try:
-            async for message in self._service.events.listen():
+            async for message in self._service.events.listen(waiting):
                 yield message
         finally:
             # Also where the connection broke, and whoever waits for the next message is cancelled.

@@ -15,11 +15,15 @@ MOST = 200
 """Events that wait for one page. Whoever is that slow is told to look at everything anew."""
 
 
+Waiting = asyncio.Queue[bytes | None]
+"""Events for one page; None ends them."""
+
+
 class Events:
     """For one event loop."""
 
     def __init__(self) -> None:
-        self._queues: set[asyncio.Queue[bytes | None]] = set()
+        self._queues: set[Waiting] = set()
         self._closed = False
 
     def tell(self, event: str, data: Any) -> None:
@@ -33,10 +37,14 @@ class Events:
             else:
                 queue.put_nowait(message)
 
-    async def listen(self) -> AsyncIterator[bytes]:
-        """For one page, until it is closed."""
-        queue: asyncio.Queue[bytes | None] = asyncio.Queue(MOST)
+    def open(self) -> Waiting:
+        """From now on, events wait for one page."""
+        queue: Waiting = asyncio.Queue(MOST)
         self._queues.add(queue)
+        return queue
+
+    async def listen(self, queue: Waiting) -> AsyncIterator[bytes]:
+        """What waits for a page, until it is closed."""
         try:
             # A browser asks again after that many milliseconds when the connection breaks.
             yield b"retry: 1000\n\n"
