@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib import resources
 from pathlib import Path
@@ -297,4 +299,7 @@ async def _fault(request: Request, error: Exception) -> Response:
 
 
 async def _broken(request: Request, error: Exception) -> Response:
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    # Nothing of the request: an address may have a token in it.
+    print(f"error: {type(error).__name__}: {error} ({where.filename}:{where.lineno})", file=sys.stderr, flush=True)
     return _json(Refused(error=f"internal error, a bug in the grader: {type(error).__name__}: {error}"), 500)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -78,7 +79,7 @@ def make_pieces(assignment: Assignment, output: Path, result: SubmissionResult, 
     return Pieces(
         answer_html=_answer_html(own),
         context_html=_answer_html(context),
-        checks_html=_render("checks", checks=_checks(question)),
+        checks_html=_render("checks", checks=[*_checks(question), *_context_checks(assignment, result, question)]),
         notes_html=_render("notes", notes=question.notes),
     )
 
@@ -104,11 +105,21 @@ def _answer_html(view: AnswerView) -> str:
     return _render("answer", answer=view).strip()
 
 
-def _checks(question: QuestionResult) -> list[dict[str, object]]:
+def _context_checks(
+    assignment: Assignment, result: SubmissionResult, question: QuestionResult
+) -> Iterator[dict[str, object]]:
+    """What the checks found of the runs that a text is about."""
+    ids = assignment.question(question.id).context
+    for other in result.questions:
+        if other.id in ids:
+            yield from _checks(other, f"{other.id}: ")
+
+
+def _checks(question: QuestionResult, before: str = "") -> list[dict[str, object]]:
     """As staff read them: also why a check is in review, or broke."""
     return [
         {
-            "title": check.title or check.name,
+            "title": before + (check.title or check.name),
             "points": check.points,
             "max_points": check.max_points,
             "status": STATUSES[check.status],

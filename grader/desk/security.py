@@ -143,7 +143,9 @@ def _with_headers(send: Send, scope: Scope) -> Send:
             there = {name.lower() for name, _ in message.setdefault("headers", [])}
             added = [(name.encode(), value.encode()) for name, value in _HEADERS if name.encode() not in there]
             if b"cache-control" not in there:
-                added.append((b"cache-control", b"no-store"))
+                # What comes with the package is asked for again, and mostly still the same.
+                kept = b"no-cache" if scope["path"].startswith("/static/") else b"no-store"
+                added.append((b"cache-control", kept))
             message["headers"] = [*message["headers"], *added]
         await send(message)
 

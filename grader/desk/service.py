@@ -19,6 +19,7 @@ from grader.desk.names import Pseudonyms
 from grader.desk.order import near_groups
 from grader.desk.pieces import Kept, Pieces, make_pieces
 from grader.desk.prepared import Prepared
+from grader.faults import Faults
 from grader.results.decisions import Store
 from grader.results.results import SubmissionResult
 
@@ -112,7 +113,8 @@ class Service:
         await self._all_read.wait()
         while True:
             await asyncio.sleep(FOLLOW)
-            with contextlib.suppress(OSError):
+            # What cannot be read just now is read at the next look; who decides meanwhile is told by the store.
+            with contextlib.suppress(OSError, Faults):
                 stamps = await asyncio.get_running_loop().run_in_executor(self._looking, self.desk.folder.stamps)
                 changed = await self.on_desk(self.desk.follow, stamps)
                 if changed:
@@ -175,10 +177,11 @@ class Service:
         return await asyncio.get_running_loop().run_in_executor(self._rendering, self._make, question, result)
 
     def _make(self, question: str, result: SubmissionResult) -> Pieces:
-        key = (question, result.submission, result.fingerprint, str(result.seed))
+        own = result.question(question)
+        key = (question, result.submission, result.fingerprint, result.content, str(result.seed), own.answer)
         kept = self._kept.get(key)
         if kept is None:
-            kept = make_pieces(self.assignment, self.output, result, result.question(question))
+            kept = make_pieces(self.assignment, self.output, result, own)
             self._kept.put(key, kept)
         return kept
 
