@@ -32,11 +32,18 @@ function isTyping(target) {
   return target instanceof Element && target.closest("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
 }
 
+/** Whether it is a command to the browser. On many keyboards `[` is typed with AltGr, which is Ctrl and Alt, or with Option. */
+function isCommand(event) {
+  if (event.getModifierState("AltGraph")) return false;
+  const isSign = event.key.length === 1 && !/[a-z0-9]/i.test(event.key);
+  return event.ctrlKey || event.metaKey || (event.altKey && !isSign);
+}
+
 /** acts: what each action does in this view. item: what a digit does; it returns whether there is such an item. */
 export function listen(acts, item = () => false) {
   const all = { keys: () => showKeys(acts), ...acts };
   addEventListener("keydown", (event) => {
-    if (isOff() || event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
+    if (isOff() || isCommand(event) || event.isComposing || event.defaultPrevented) return;
     if (isTyping(event.target) || find("dialog[open]")) return;
     const key = same(event.key);
     // On a button or a link these keys do what they always do.

@@ -140,6 +140,10 @@ def test_no_key_acts_while_somebody_types_and_keys_can_be_changed(start: Any, op
     press(page, "Enter")
     settled(page)
     assert {(one.points, one.comment) for one in decisions(course, "1.2.a").values()} == {(1.0, "jukms0 1?")}
+    # As a German keyboard types it: the character counts.
+    typed = "{key: '[', ctrlKey: true, altKey: true, modifierAltGraph: true, bubbles: true}"
+    page.evaluate(f"document.body.dispatchEvent(new KeyboardEvent('keydown', {typed}))")
+    page.wait_for_url(re.compile("/q/1.1.c"))
 
 
 def test_undo_takes_back_what_was_decided_last(start: Any, open_desk: Any, course: Path) -> None:
