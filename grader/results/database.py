@@ -134,7 +134,7 @@ MIGRATIONS = (
 
 # With a write-ahead log, readers and a writer do not wait for each other. It needs memory that all processes share, so
 # it is only for file systems of which all processes are known to be on this machine.
-_LOCAL = {"apfs", "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "overlay", "ramfs", "tmpfs", "xfs", "zfs"}
+_LOCAL = {"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "overlay", "ramfs", "tmpfs", "xfs", "zfs"}
 
 
 def connect(output: Path) -> sqlite3.Connection:

@@ -242,11 +242,19 @@ def _decide_many(output: Path, who: str, count: int) -> None:
             )
 
 
-@pytest.mark.parametrize("file_system", ["ext4", "nfs4"])
+@pytest.mark.parametrize(
+    ("file_system", "locks"),
+    [
+        pytest.param("ext4", True, id="a local file system"),
+        pytest.param("nfs4", True, id="one of the network"),
+        pytest.param("nfs4", False, id="one without locks"),
+    ],
+)
 def test_several_processes_write_at_once_and_nothing_is_lost(
-    output: Path, file_system: str, monkeypatch: pytest.MonkeyPatch
+    output: Path, file_system: str, locks: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "_file_system", lambda _: file_system)
+    monkeypatch.setattr(database, "_has_locks", lambda _: locks)
     # Also the first of them, who make the store.
     context = multiprocessing.get_context("fork")
     processes = [context.Process(target=_decide_many, args=(output, who, 15)) for who in ("ann", "bob", "cem", "dan")]
