@@ -240,7 +240,10 @@ class QuestionDesk {
   takeAhead() {
     const ahead = this.ahead;
     this.ahead = null;
-    return ahead && ahead.after === this.group.id && ahead.payload.group?.id !== this.group.id ? ahead.payload : null;
+    const id = ahead?.payload.group?.id;
+    // One that gets the same mark now is no next one.
+    const taken = id === this.group.id || [...this.near].some((other) => other.id === id);
+    return ahead && ahead.after === this.group.id && !taken ? ahead.payload : null;
   }
 
   /** side: "after" or "before". */
@@ -368,7 +371,9 @@ class QuestionDesk {
   async undo() {
     const { last } = this;
     if (last && this.outbox.withdraw(last.entry.op)) {
-      this.last = null;
+      this.last = this.settled = null;
+      this.busy = false;
+      this.side.classList.remove("d-busy");
       say("Taken back before it was sent.");
       this.show(last.payload, { focus: true });
       return;

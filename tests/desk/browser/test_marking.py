@@ -401,6 +401,21 @@ def test_what_is_entered_without_a_network_waits_says_so_and_arrives(start: Any,
     assert len(decisions(course, "1.2.a")) == before + 6
 
 
+def test_what_has_not_been_sent_is_taken_back_without_the_server(start: Any, open_desk: Any, course: Path) -> None:
+    page = open_desk(start("--as", "Ada"), "q/1.2.a")
+    first = group(page)
+    page.wait_for_load_state("networkidle")
+    page.context.set_offline(True)
+    press(page, *(["0"] if "No answer" in title(page) else ["m", "Enter"]))
+    expect(page.locator("#saved")).to_have_text("1 not saved yet")
+    assert press(page, "u") == first
+    settled(page)
+    page.context.set_offline(False)
+    press(page, "m", "Enter")
+    settled(page)
+    assert {one.points for one in decisions(course, "1.2.a").values()} == {1.0}
+
+
 def test_what_waits_outlives_the_page_and_the_server(start: Any, open_desk: Any, course: Path) -> None:
     address = start("--as", "Ada")
     page = open_desk(address, "q/1.2.a")
