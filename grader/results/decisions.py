@@ -15,6 +15,7 @@ from typing import Any, Self
 import msgspec
 
 from grader.results import database, earlier
+from grader.results.database import DATABASE
 from grader.results.items import Effect, Item, points_of
 from grader.results.journal import MarksError
 from grader.results.results import Change
@@ -75,6 +76,11 @@ class Store(Teamwork):
             store.close()
             raise
         return store
+
+    @classmethod
+    def open_if_any(cls, output: Path) -> Self | None:
+        """The same; None, and nothing is made, where nothing is stored yet and there is nothing to be taken over."""
+        return cls.open(output) if (output / DATABASE).exists() or earlier.find(output) else None
 
     # Reading
 

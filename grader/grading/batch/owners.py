@@ -57,10 +57,15 @@ def settle(assignment: Assignment, handed: Handed, output: Path) -> list[str]:
     """
     settling = _Settling(assignment, handed, output)
     moves = settling.moves()
-    with Store.open(output) as store:
+    with contextlib.ExitStack() as stack:
+        store = Store.open_if_any(output)
+        if store is not None:
+            stack.enter_context(store)
         notes = [settling.take_over(store, source, name) for source, name in moves]
-        notes += [*settling.part_from_strangers(store), *settling.set_aside(), *settling.uncertain_marks(store)]
-        store.note_owners({source.name: (root_of(source, output), source.below) for source in settling.sources})
+        notes += settling.set_aside()
+        if store is not None:
+            notes += [*settling.part_from_strangers(store), *settling.uncertain_marks(store)]
+            store.note_owners({source.name: (root_of(source, output), source.below) for source in settling.sources})
         return list(filter(None, notes))
 
 
@@ -279,7 +284,7 @@ class _Settling:
                 occupied.discard(ordered[-1][1])
         return [*staying, *ordered]
 
-    def take_over(self, store: Store, source: Source, name: str) -> str:
+    def take_over(self, store: Store | None, source: Source, name: str) -> str:
         """Have the results called `name` be this hand-in's. Returns what is to be told."""
         result = self.stored[name]
         root = root_of(source, self.output)
@@ -292,11 +297,13 @@ class _Settling:
         # Where an earlier run was killed in between, the folder has its new name already, and the marks have not.
         former = result.submission if name == source.name and not (self.output / result.submission).exists() else name
         if former != source.name:
-            with store.renaming(former, source.name):
+            with store.renaming(former, source.name) if store is not None else contextlib.nullcontext():
                 if name != source.name:
                     (self.output / name).rename(folder)
-        unbound = [change for change in store.changes(source.name).get(source.name, []) if not change.submission]
-        store.bind(source.name, [change.id for change in unbound if self.is_certainly_about(change, result, source)])
+        if store is not None:
+            unbound = [change for change in store.changes(source.name).get(source.name, []) if not change.submission]
+            certain = [change.id for change in unbound if self.is_certainly_about(change, result, source)]
+            store.bind(source.name, certain)
         new = msgspec.structs.replace(
             result, submission=source.name, root=root, source=source.below, gone=False, pages=""
         )
