@@ -67,12 +67,13 @@ def _keep_items(results: Path, rubric: Path) -> None:
 
 
 def _invite(results: Path, people: Path | None, name: str, host: str, port: int, base_url: str) -> None:
-    from grader.desk.people import invite
+    from grader.desk.people import fit_name, invite
     from grader.desk.server import address_with, expected_address
     from grader.faults import Faults
 
     if people is None:
         raise Faults(["--invite NAME needs --people FILE, the file that the name is written into"])
+    name = fit_name(name)
     token = invite(people, name)
     typer.echo(f"{name} marks at {address_with(expected_address(results, host, port, base_url), token)}")
     typer.echo(f"Only this line has the token; {shown(people)} has a digest of it. Send it to nobody else.")
@@ -83,8 +84,9 @@ def _serve(
 ) -> None:
     from grader.assignment.assignment import load_assignment
     from grader.desk.people import People, fit_name
-    from grader.desk.server import address_with, kept_token, listen, secret_of, serve
+    from grader.desk.server import address_with, kept_token, listen, require_results, secret_of, serve
 
+    require_results(results)
     assignment = load_assignment(rubric)
     # With a file of people, each has a token from there; whoever starts the server needs one only to mark as well.
     token = kept_token(results) if name or people is None else ""

@@ -66,7 +66,7 @@ class Pseudonyms:
 
 def kept_key(path: Path) -> bytes:
     """The key in this file, made where there is none; only its owner may read it. Raises OSError, ValueError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(exist_ok=True)
     if not path.exists():
         # Of two who begin at once, both get the key of the first, and neither reads a file that is half written.
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

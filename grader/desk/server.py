@@ -22,7 +22,8 @@ from grader.desk.names import kept_key
 from grader.desk.people import People
 from grader.desk.security import LOOPBACK, Place
 from grader.desk.service import Service
-from grader.faults import Faults
+from grader.faults import Faults, shown
+from grader.report.store import RESULT
 from grader.results.results import write_atomically
 
 PORT = 8321
@@ -56,6 +57,17 @@ def listen(output: Path, host: str, port: int, base_url: str) -> Listening:
     digest = hashlib.sha256(f"{output.resolve()}:{number}".encode(errors="surrogateescape")).hexdigest()[:8]
     place = Place(hosts=frozenset(hosts), origin=origin, base=base, cookie=f"grader-mark-{digest}")
     return Listening(bound, place, f"{origin or f'http://{_named(host)}:{number}'}{base}/")
+
+
+def require_results(output: Path) -> None:
+    """Raises ServerError where there is nothing to mark, not even something that cannot be read."""
+    try:
+        if any((entry / RESULT).is_file() for entry in output.iterdir()):
+            return
+    except OSError as error:
+        why = f"cannot be read ({error.strerror}); name the folder that `grader grade` has written"
+        raise ServerError([f"{shown(output)}: {why}"]) from None
+    raise ServerError([f"{shown(output)}: holds no results; grade first, with `grader grade`"])
 
 
 def expected_address(output: Path, host: str, port: int, base_url: str) -> str:

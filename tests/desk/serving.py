@@ -113,6 +113,10 @@ def _free_port() -> int:
         return int(free.getsockname()[1])
 
 
+def port_in(arguments: Sequence[str]) -> str:
+    return arguments[arguments.index("--port") + 1]
+
+
 class Server(Listening):
     """`grader mark`, until it is told to end."""
 
@@ -127,9 +131,10 @@ class Server(Listening):
             self.printed += line
             if "Ctrl-C ends it" in line:
                 break
-        found = re.search(r"http://([\w.\[\]:-]+):(\d+)(\S*?)/(?:login\?token=(\S+))?$", self.printed, re.MULTILINE)
+        found = re.search(r"https?://[\w.\[\]-]+(?::(\d+))?(\S*?)/(?:login\?token=(\S+))?$", self.printed, re.MULTILINE)
         assert found is not None, self.printed
-        self.host, self.port, self.base, self.token = found[1], int(found[2]), found[3], found[4] or ""
+        # Behind a proxy, the address has no port: the test that asks for that gives it one.
+        self.port, self.base, self.token = int(found[1] or port_in(arguments)), found[2], found[3] or ""
 
     def end(self, number: signal.Signals = signal.SIGINT) -> int:
         self.process.send_signal(number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -79,10 +80,13 @@ def test_an_open_page_keeps_nobody_from_ending_the_server(results: Path, rubric:
 
 
 def test_behind_a_proxy_it_has_the_proxys_name_and_path(results: Path, rubric: Path) -> None:
-    with serving(results, rubric, "--as", "Ada", "--base-url", "https://example.edu/marking/") as server:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    proxied = ("--as", "Ada", "--port", port, "--base-url", "https://example.edu/marking/")
+    with serving(results, rubric, *proxied) as server:
         assert "https://example.edu/marking/login?token=" in server.printed
-        token = server.printed.partition("token=")[2].split()[0]
-        reply = server.request("GET", f"/marking/login?token={token}", {"Host": "example.edu"})
+        reply = server.request("GET", f"/marking/login?token={server.token}", {"Host": "example.edu"})
         assert (reply.status, reply.headers["location"]) == (303, "/marking/")
         assert "; Path=/marking/;" in reply.headers["set-cookie"]
         assert "; Secure" in reply.headers["set-cookie"]
@@ -187,7 +191,7 @@ def test_what_is_no_file_of_people_gets_a_line(
 ) -> None:
     people = tmp_path / "people.toml"
     people.write_text(content)
-    people.chmod(0o644)
+    people.chmod(0o644 if "others" in fault else 0o600)
     done = run(results, "--rubric", rubric, "--people", people)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
@@ -198,8 +202,11 @@ def test_what_is_no_folder_of_results_gets_a_line(rubric: Path, tmp_path: Path) 
     done = run(tmp_path / "nothing", "--rubric", rubric, "--no-browser")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
-    assert "nothing" in done.stderr
+    assert "name the folder that `grader grade` has written" in done.stderr
     assert not (tmp_path / "nothing").exists()
+    (tmp_path / "empty").mkdir()
+    assert "holds no results" in run(tmp_path / "empty", "--rubric", rubric, "--no-browser").stderr
+    assert list((tmp_path / "empty").iterdir()) == []
 
 
 def test_a_result_that_cannot_be_read_is_said_and_the_others_are_marked(tmp_path: Path) -> None:
