@@ -344,9 +344,9 @@ def mark_all(page: Any) -> None:
 def test_a_part_is_marked_twice_unseen_and_the_overview_tells_how_far_the_two_agree(
     start: Any, open_desk: Any, course: Path
 ) -> None:
-    ada, robin = (open_desk(address, "q/1.2.a") for address in invite(course, start, "Ada", "Robin"))
-    home = ada.url.partition("q/")[0]
-    robin.goto(home)
+    hers, his = invite(course, start, "Ada", "Robin")
+    ada, robin = open_desk(hers, "q/1.2.a"), open_desk(his)
+    home = hers.partition("login")[0]
     mark_all(ada)
     first = decisions(course, "1.2.a")
     ada.goto(home)
@@ -478,7 +478,7 @@ def test_points_are_given_for_another_reason_and_taken_back(start: Any, open_des
     page.wait_for_selector("article.d-one")
     page.get_by_role("button", name="Points for another reason").click()
     page.get_by_label("Points, added to the whole").fill("-1")
-    page.get_by_label("Why").fill("The file had another name.")
+    page.get_by_label("Why: everybody").fill("The file had another name.")
     page.get_by_role("dialog").get_by_role("button", name="Save").click()
     expect(page.locator(".d-adjustments li")).to_contain_text("−1 point: The file had another name. decided by Ada")
     page.get_by_role("button", name="Take it back").click()
