@@ -39,6 +39,13 @@ def test_no_view_has_a_fault(start: Any, open_desk: Any, scheme: str, width: int
         page.keyboard.press("Escape")
     page.keyboard.press("m")
     assert faults(page) == []
+    page.context.set_offline(True)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#trouble > *")
+    page.wait_for_timeout(200)
+    assert faults(page) == []
+    page.context.set_offline(False)
+    page.wait_for_selector("#saved.done")
     student = page.locator(".d-members a").first.get_attribute("href")
     page.goto(f"{home}q/1.1.a")
     page.wait_for_selector(".d-title")
