@@ -84,7 +84,15 @@ def _serve(
 ) -> None:
     from grader.assignment.assignment import load_assignment
     from grader.desk.people import People, fit_name
-    from grader.desk.server import address_with, kept_token, listen, require_results, secret_of, serve
+    from grader.desk.server import (
+        address_with,
+        is_open_to_readers,
+        kept_token,
+        listen,
+        require_results,
+        secret_of,
+        serve,
+    )
 
     require_results(results)
     assignment = load_assignment(rubric)
@@ -101,6 +109,11 @@ def _serve(
         if people is not None:
             names = ", ".join(who.names()) or "nobody yet"
             typer.echo(f"In {shown(people)}: {shown(names)}. --invite NAME makes an address for somebody else.")
+        if is_open_to_readers(host, base_url):
+            typer.echo(
+                "note: what is sent between the browser and this machine is not encrypted; elsewhere than in a network "
+                "that you trust, use a proxy with https (--base-url), or a tunnel of ssh"
+            )
         typer.echo("Ctrl-C ends it. Every mark is saved at once.")
         if token and not no_browser:
             import webbrowser

@@ -162,9 +162,8 @@ class Desk:
             for question_id, standings in self._standings.items():
                 self.versions[question_id] += standings.pop(submission, None) is not None
             return
-        changes = [change for change in self._changes.get(submission, []) if is_about(change, result)]
-        for question in result.questions:
-            new = standing_of(question, changes)
+        for question, decided in zip(result.questions, self.merged(result).questions, strict=True):
+            new = standing_of(question, decided)
             if self._standings[question.id].get(submission) != new:
                 self._standings[question.id][submission] = new
                 self.versions[question.id] += 1

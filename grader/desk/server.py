@@ -165,6 +165,11 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def is_open_to_readers(host: str, base_url: str) -> bool:
+    """Whether requests go over a network as they are."""
+    return host not in LOOPBACK and not base_url.startswith("https:")
+
+
 def _named(host: str) -> str:
     """As it stands in an address."""
     if host in ("0.0.0.0", "::", ""):

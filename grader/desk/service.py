@@ -111,14 +111,18 @@ class Service:
 
     async def _follow(self) -> None:
         await self._all_read.wait()
+        pause, loop = FOLLOW, asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(FOLLOW)
+            await asyncio.sleep(pause)
+            begun = loop.time()
             # What cannot be read just now is read at the next look; who decides meanwhile is told by the store.
             with contextlib.suppress(OSError, Faults):
                 stamps = await asyncio.get_running_loop().run_in_executor(self._looking, self.desk.folder.stamps)
                 changed = await self.on_desk(self.desk.follow, stamps)
                 if changed:
                     await self._take(changed)
+            # A grading that goes on has something new every second: to group it takes a fifth of the time, at most.
+            pause = max(FOLLOW, 4 * (loop.time() - begun))
 
     async def _take(self, changed: Changed) -> None:
         if changed.submissions:
