@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from grader.faults import Faults, shown
+from grader.results.items import Item
+from grader.results.names import slug
 from grader.results.results import Feedback
 
 QUESTION_ID = re.compile(r"(?P<section>\d+(?:\.\d+)*)\.(?P<letter>[a-z])")
@@ -64,6 +68,37 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How often a notebook that kills its kernel is run again, without the cell that did it where that can be told."""
 
 
+class Late(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What lateness takes off. Every day that has begun counts."""
+
+    due: datetime | None = None
+    """In the site's own time zone, or with one. None: as the download was imported (`grader import --due`)."""
+    grace_minutes: float = 0
+    """So much later is still in time."""
+    points_per_day: float = 0
+    share_per_day: float = 0
+    """Of all points there are to earn: 0.1 is a tenth."""
+    most: float | None = None
+    """The most that is taken off: points, or with `share_per_day` a share; None where nothing bounds it."""
+
+
+class RubricItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a marker can choose at a question."""
+
+    text: str
+    """For markers: short."""
+    points: float
+    """What it adds; negative where it takes points off."""
+    words: str = ""
+    """For the student, in Markdown."""
+    key: str = ""
+    """Names it for ever; made from `text` where it is not given."""
+
+    @property
+    def name(self) -> str:
+        return self.key or slug(self.text)
+
+
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     id: str
     title: str
@@ -79,6 +114,10 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Functions whose calls by this answer's cells are recorded: `student.calls(name)` has them."""
     criteria: str = ""
     """How a reader marks it."""
+    items: tuple[RubricItem, ...] = msgspec.field(default=(), name="item")
+    """What a reader can choose, in the order in which it is offered."""
+    context: tuple[str, ...] = ()
+    """What a text is about, and is shown beside it: other questions, also such that are worth no points."""
 
     @property
     def section(self) -> str:
@@ -131,6 +170,8 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     questions: tuple[Question, ...]
     hidden_feedback: Feedback = "full"
     """What students are told of those checks that are not public, where the check's own mark does not say."""
+    late: Late | None = None
+    """None where lateness takes nothing off."""
 
     @property
     def max_points(self) -> float:
@@ -141,6 +182,23 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
             if question.id == id:
                 return question
         raise KeyError(id)
+
+    @property
+    def items(self) -> list[Item]:
+        """All items of the rubric, as markers and the store know them."""
+        return [
+            Item(
+                question=question.id,
+                key=item.name,
+                text=item.text,
+                points=item.points,
+                words=item.words,
+                position=position,
+                origin="rubric",
+            )
+            for question in self.questions
+            for position, item in enumerate(question.items)
+        ]
 
     def ancestors(self, id: str) -> tuple[Question, ...]:
         """The questions that `id` builds on, directly or through others, in the rubric's order."""
@@ -179,8 +237,9 @@ def load_assignment(folder: Path) -> Assignment:
     except msgspec.DecodeError as error:
         raise RubricError([f"{shown(path)}: is not TOML: {error}"]) from None
     reader = _Reader()
+    late = reader.convert("late", content.pop("late"), Late) if "late" in content else None
     head, limits, questions = reader.read(content)
-    faults = reader.faults + _faults_of_limits(limits) + _faults_of_questions(questions)
+    faults = reader.faults + _faults_of_limits(limits) + _faults_of_late(late) + _faults_of_questions(questions)
     reference = (folder / head.reference if head else folder).resolve()
     if head and not reference.is_file():
         faults.append(f"reference: there is no file {head.reference}")
@@ -195,6 +254,7 @@ def load_assignment(folder: Path) -> Assignment:
         limits=limits,
         questions=tuple(question for _, question in questions if question is not None),
         hidden_feedback=head.hidden_feedback,
+        late=late,
     )
 
 
@@ -247,6 +307,24 @@ def _faults_of_limits(limits: Limits) -> list[str]:
     ]
 
 
+def _faults_of_late(late: Late | None) -> list[str]:
+    if late is None:
+        return []
+    faults = []
+    numbers = {
+        "grace_minutes": late.grace_minutes,
+        "points_per_day": late.points_per_day,
+        "share_per_day": late.share_per_day,
+        "most": late.most or 0,
+    }
+    faults += [f"late: {name}: {value:g} must be 0 or more" for name, value in numbers.items() if not 0 <= value < 1e6]
+    if bool(late.points_per_day) == bool(late.share_per_day):
+        faults.append("late: give either points_per_day or share_per_day")
+    if late.share_per_day > 1 or (late.share_per_day and (late.most or 0) > 1):
+        faults.append("late: a share is at most 1")
+    return faults
+
+
 def _faults_of_questions(questions: _Questions) -> list[str]:
     faults: list[str] = []
     earlier: set[str] = set()
@@ -277,4 +355,18 @@ def _faults_of_question(question: Question) -> list[str]:
         except ValueError as error:
             faults.append(f"defines: {error}")
     faults += [f"records: {name!r} is no name of a function" for name in question.records if not name.isidentifier()]
+    faults += [
+        f"context: {other!r} is no other question, such as 1.1.d"
+        for other in question.context
+        if not QUESTION_ID.fullmatch(other) or other == question.id
+    ]
+    for number, item in enumerate(question.items, start=1):
+        if not item.text.strip():
+            faults.append(f"item number {number} has no text")
+        if not abs(item.points) <= 1000 or (item.points * 2) % 1:
+            faults.append(f"item {item.name}: {item.points:g} points; points are given in steps of 0.5")
+    names = Counter(item.name for item in question.items)
+    faults += [
+        f"item {name} is there {count} times; give each a key of its own" for name, count in names.items() if count > 1
+    ]
     return faults

@@ -23,6 +23,7 @@ import msgspec
 
 from grader.assignment.assignment import Limits, Question
 from grader.assignment.locating import Answer, is_answered, locate
+from grader.assignment.locating.context import locate_context
 from grader.assignment.notebook import UnreadableNotebook, parse_notebook
 from grader.inside import frames
 
@@ -47,6 +48,8 @@ class Read(msgspec.Struct):
     """By the question's id; one without an answer has no cells."""
     answered: list[str]
     """The questions to which there is more than a placeholder."""
+    context: dict[str, list[int]] = {}
+    """By the question's id, the cells that its answer is about; only where the rubric names such."""
 
 
 class _Found(msgspec.Struct):
@@ -55,6 +58,7 @@ class _Found(msgspec.Struct):
     notebook: bytes = b""
     answers: dict[str, Answer] = {}
     answered: list[str] = []
+    context: dict[str, list[int]] = {}
     unreadable: str = ""
     fault: str = ""
     """A traceback: the fault is ours."""
@@ -98,7 +102,7 @@ def read_submission(content: bytes, questions: Sequence[Question], limits: Limit
         raise RuntimeError(f"reading failed:\n{found.fault}")
     import nbformat
 
-    return Read(nbformat.from_dict(json.loads(found.notebook)), found.answers, found.answered)
+    return Read(nbformat.from_dict(json.loads(found.notebook)), found.answers, found.answered, found.context)
 
 
 def _read(content: bytes, questions: Sequence[Question]) -> Read:
@@ -106,6 +110,7 @@ def _read(content: bytes, questions: Sequence[Question]) -> Read:
         notebook = parse_notebook(content)
         answers = locate(notebook, questions)
         answered = [question.id for question in questions if is_answered(notebook, question, answers[question.id])]
+        context = locate_context(notebook, questions, answers)
     except RecursionError:
         raise UnreadableNotebook(
             "its code is nested too deep to be read: split the longest expressions, save and hand in again"
@@ -114,13 +119,13 @@ def _read(content: bytes, questions: Sequence[Question]) -> Read:
         raise UnreadableNotebook(
             "reading it takes too much memory: clear the outputs of all cells, save and hand in again"
         ) from None
-    return Read(notebook, answers, answered)
+    return Read(notebook, answers, answered, context)
 
 
 def _report(content: bytes, questions: Sequence[Question]) -> bytes:
     try:
         read = _read(content, questions)
-        found = _Found(json.dumps(read.notebook).encode(), read.answers, read.answered)
+        found = _Found(json.dumps(read.notebook).encode(), read.answers, read.answered, read.context)
     except UnreadableNotebook as error:
         found = _Found(unreadable=str(error))
     except Exception:

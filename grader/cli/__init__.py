@@ -15,6 +15,7 @@ from grader.cli import marks
 from grader.cli.check import check
 from grader.cli.complete import complete
 from grader.cli.grade import grade
+from grader.cli.mark import mark
 from grader.cli.release import release
 from grader.cli.sites import export, import_
 from grader.cli.validate import validate
@@ -32,6 +33,7 @@ def _commands() -> None:
 
 app.command()(grade)
 app.command("import")(import_)
+app.command()(mark)
 app.add_typer(marks.app, name="marks")
 app.command()(export)
 app.command()(validate)

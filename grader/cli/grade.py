@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grader.cli.explain import complain, explained, parse_mode, print_table, shown
+from grader.cli.marked import print_marked, print_older_exports, with_marks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,6 +91,7 @@ def grade(
                 observer=progress,
                 root=root,
             )
+    results = with_marks(results, output)
     if len(results) <= MANY:
         _print_table(results)
     if timings:
@@ -97,6 +99,8 @@ def grade(
     _print_sandboxes(results)
     _print_broken(results, rubric)
     _print_alarms(results)
+    print_marked(results)
+    print_older_exports(output)
     counts = Counter(result.status for result in results)
     failed = len(results) - counts["graded"]
     if failed:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grader.cli.explain import complain, explained, shown
+from grader.cli.marked import print_older_exports
 
 if TYPE_CHECKING:
     from grader.marks.apply import Applied
+    from grader.results.history import Entry
     from grader.results.results import Change, SubmissionResult
 
 app = typer.Typer(
@@ -89,6 +91,7 @@ def apply(
     for fault in applied.faults:
         complain(fault)
     _print_sum(applied, dry_run, results)
+    print_older_exports(results)
     if applied.faults:
         raise typer.Exit(1)
 
@@ -97,25 +100,56 @@ def apply(
 def log(
     results: _Results,
     submission: Annotated[str | None, typer.Argument(help="Only this submission.")] = None,
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", help="A line of JSON for each, to be kept in a repository.")
+    ] = False,
 ) -> None:
-    """Show every decision: when, by whom, for which question, and why."""
+    """Show every decision: when, by whom, for which question, and why; and all else that was stored while marking."""
     faults: list[str] = []
     with explained(results, str):
         from grader.report.store import read_results
-        from grader.results.journal import MarksError, read_changes
+        from grader.results.history import read_history
+        from grader.results.journal import MarksError
 
         found, faults = read_results(results)
-        chosen = [result for result in found if submission in (None, result.submission)]
-        if not chosen and not faults:
+        by_name = {result.submission: result for result in found}
+        entries = read_history(results, submission)
+        if not entries and not faults and (not found if submission is None else submission not in by_name):
             what = "no results" if submission is None else f"no submission {submission!r}"
             raise MarksError([f"{shown(results)}: holds {what}"])
-        for result in chosen:
-            for change in read_changes(results / result.submission):
-                typer.echo(shown(f"{change.when} {change.who}, {result.submission}, {_in_words(change, result)}"))
+        for entry in entries:
+            if jsonl:
+                typer.echo(entry.as_json().decode())
+            else:
+                typer.echo(shown(_entry_in_words(entry, by_name.get(str(entry.said.get("submission", ""))))))
     for fault in faults:
         complain(fault)
     if faults:
         raise typer.Exit(1)
+
+
+def _entry_in_words(entry: Entry, result: SubmissionResult | None) -> str:
+    from grader.results.results import format_points
+
+    head, said, change = f"{entry.when} {entry.who}", entry.said, entry.change
+    if change is not None:
+        second = "second mark, does not count; " if said.get("second") else ""
+        undone = "taken back; " if entry.undoes else ""
+        return f"{head}, {said['submission']}, {second}{undone}{_in_words(change, result)}"
+    where = ", ".join(filter(None, [said.get("submission", ""), said.get("question", "")]))
+    if entry.kind == "item":
+        gone = ", offered no more" if said["retired"] else ""
+        return f"{head}, item {said['key']} of {where}: {format_points(said['points'])}, {said['text']}{gone}"
+    words = {
+        "split": "taken out of its group" if said.get("apart") else "put back into its group",
+        "flag": f"flagged for {said.get('for_whom') or 'anybody'}: {said.get('note')}"
+        if said.get("open")
+        else "flag down",
+        "share": f"to be marked{' a second time' if said.get('second') else ''} by {said.get('marker')}",
+        "name shown": "the name was shown",
+        "export": f"exported to {said.get('path')}",
+    }
+    return f"{head}, {where + ': ' if where else ''}{' '.join(words[entry.kind].split())}"
 
 
 def _login_name() -> str:
@@ -129,23 +163,27 @@ def _login_name() -> str:
         raise MarksError(["your login name is not known; say who has marked with --by NAME"]) from None
 
 
-def _in_words(change: Change, result: SubmissionResult) -> str:
-    about = {each for question in result.questions for each in question.changes}
+def _in_words(change: Change, result: SubmissionResult | None) -> str:
     parts = [
         _step(change),
-        "" if change in about else _why_not(change, result),
+        _why_not(change, result),
+        f"items: {', '.join(change.items)}" if change.items else "",
         f"reason: {change.reason}" if change.reason else "",
         f"comment: {change.comment}" if change.comment else "",
     ]
     return "; ".join(" ".join(part.split()) for part in parts if part)
 
 
-def _why_not(change: Change, result: SubmissionResult) -> str:
+def _why_not(change: Change, result: SubmissionResult | None) -> str:
     from grader.results.journal import is_about
 
+    if result is None:
+        return "does not count: no such submission is in these results"
     if not is_about(change, result):
         return "does not count: it is not certain that it is about this submission"
-    return "for another answer than the one in these results"
+    about = [each for question in result.questions for each in question.changes]
+    about += [each for adjustment in result.adjustments for each in adjustment.changes]
+    return "" if change in about else "for another answer than the one in these results"
 
 
 def _step(change: Change) -> str:

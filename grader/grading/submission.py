@@ -135,7 +135,10 @@ class Grader:
         except UnreadableNotebook as error:
             return Graded(unreadable(self.assignment, self.seed, name, file, str(error)))
         answered = [question for question in self.assignment.questions if question.id in read.answered]
-        return self.grade_notebook(result, read.notebook, read.answers, answered)
+        graded = self.grade_notebook(result, read.notebook, read.answers, answered)
+        for asked in graded.result.questions:
+            asked.context = read.context.get(asked.id, [])
+        return graded
 
     def grade_notebook(
         self,

@@ -1,7 +1,8 @@
-"""From filled-in score files to decisions in the journals, with all pages and tables made anew."""
+"""From filled-in score files to decisions in the store, with all pages and tables made anew."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import msgspec
 from grader.assignment.assignment import Assignment
 from grader.faults import shown
 from grader.marks import scorefile
-from grader.marks.decisions import decide
+from grader.marks.decisions import Decided, decide
 from grader.marks.markable import Markable, answers_of, find_markable, is_made_from, place_of
 from grader.marks.scorefile import MAX_BYTES, Lines, ScoreFile, ScoreFileError
 from grader.report.store import REPORT, RESULT, rewrite
-from grader.results.journal import FILE, locked, merged, read_changes, write_changes
+from grader.results.decisions import Decision, Overwritten, Store, read_marks
+from grader.results.journal import is_older, merged
 from grader.results.results import Change, SubmissionResult, read_result
 
 SUFFIXES = (".yaml", ".yml")
@@ -30,7 +32,8 @@ class Applied(msgspec.Struct, kw_only=True):
     changes: dict[str, list[Change]] = {}
     """The new decisions, by submission. Empty where the file said nothing new."""
     faults: list[str] = []
-    """One line each; a file with a fault was left out whole."""
+    """One line each; a file with a fault was left out whole, but where only some of its answers are not those of the
+    results any more: it was left out for these."""
     notes: list[str] = []
     """One line each: what a person should know about files that were in order."""
 
@@ -62,11 +65,12 @@ def apply(
     paths, faults = _find(files)
     applied = Applied(faults=faults)
     score_files = _read_all(paths, unbound, applied.faults)
-    with locked(output):
-        markable = find_markable(assignment, output)
-        answers = answers_of(markable.results.values())
-        to_write: list[SubmissionResult] = []
-        journals: dict[str, list[Change]] = {}
+    markable = find_markable(assignment, output)
+    answers = answers_of(markable.results.values())
+    marks = read_marks(output)
+    to_write: list[SubmissionResult] = []
+    with contextlib.ExitStack() as stack:
+        store: Store | None = None
         for file in score_files:
             where, result = shown(file.path), markable.results.get(file.submission)
             if result is None or result.status != "graded":
@@ -78,26 +82,59 @@ def apply(
                     "or all answers have changed since; make a new file with `grader marks template`"
                 )
                 continue
-            folder = output / result.submission
-            journal = read_changes(folder)
-            changes, file_faults, notes = decide(file.content, file.lines, result, journal, who, when)
-            applied.faults += [f"{where}: {fault}" for fault in file_faults]
-            if file_faults:
+            journal = marks.of(result.submission)
+            decided = decide(file.content, file.lines, result, journal, who, when)
+            if decided.changes:
+                # The store is neither made nor brought to this version for files that say nothing new.
+                if store is None and not dry_run:
+                    store = stack.enter_context(Store.open(output))
+                if store is not None:
+                    decided, journal = _enter(store, file, who, when)
+                else:
+                    journal = [*journal, *decided.changes]
+                result = merged(read_result(output / result.submission / RESULT), journal)
+            applied.faults += [f"{where}: {fault}" for fault in (*decided.faults, *decided.outdated)]
+            if decided.faults or (decided.outdated and not decided.changes):
                 continue
-            applied.notes += [f"{where}: {note}" for note in notes]
-            if changes:
-                journals[result.submission] = [*journal, *changes]
-                result = merged(read_result(folder / RESULT), journals[result.submission])
-            applied.changes[result.submission] = changes
+            applied.notes += [f"{where}: {note}" for note in decided.notes]
+            applied.changes[result.submission] = decided.changes
             applied.results.append(result)
-            if changes or _is_stale(output, folder):
+            if decided.changes or _is_stale(output, result.submission, journal):
                 to_write.append(result)
-        if not dry_run:
-            for submission, journal in journals.items():
-                write_changes(output / submission, journal)
-            if to_write:
-                applied.faults += rewrite(assignment, to_write, output)
+    if to_write and not dry_run:
+        applied.faults += rewrite(assignment, to_write, output)
     return applied
+
+
+def _enter(store: Store, file: _File, who: str, when: str) -> tuple[Decided, list[Change]]:
+    """Enter what a file decides; returns that as stored, and all decisions about the submission."""
+    while True:
+        journal = store.changes(file.submission).get(file.submission, [])
+        result = merged(read_result(store.output / file.submission / RESULT), journal)
+        decided = decide(file.content, file.lines, result, journal, who, when)
+        if not decided.changes:
+            return decided, journal
+        seen = {question.id: question.changes[-1].id for question in result.questions if question.changes}
+        decisions = [
+            Decision(
+                question=change.question,
+                submission=change.submission,
+                answer=change.answer,
+                points=change.points,
+                before=change.before,
+                items=change.items,
+                adjustment=change.adjustment,
+                comment=change.comment,
+                reason=change.reason,
+                seen=seen.get(change.question, 0),
+            )
+            for change in decided.changes
+        ]
+        try:
+            changes = store.decide(decisions, who=decided.changes[0].who, when=when)
+        except Overwritten:
+            continue  # somebody has decided since the journal was read, which is then a fault, or no news
+        return decided._replace(changes=changes), [*journal, *changes]
 
 
 def _find(files: Sequence[Path]) -> tuple[list[Path], list[str]]:
@@ -164,12 +201,13 @@ def _not_there(file: _File, result: SubmissionResult | None, markable: Markable,
     return [f"{shown(file.path)}: {why}", *(markable.faults if result is None else [])]
 
 
-def _is_stale(output: Path, folder: Path) -> bool:
+def _is_stale(output: Path, submission: str, changes: Sequence[Change]) -> bool:
     """Whether the report, or the table of all, is older than the decisions: making them anew was interrupted."""
-    try:
-        decided = (folder / FILE).stat().st_mtime_ns
-    except FileNotFoundError:
+    if not changes:
         return False
+    folder = output / submission
+    if is_older(read_result(folder / RESULT), changes) or not (folder / REPORT).is_file():
+        return True
     # The table is written last.
-    pages = [folder / REPORT, output / "grades.csv"]
-    return not all(page.is_file() and page.stat().st_mtime_ns >= decided for page in pages)
+    table = output / "grades.csv"
+    return not table.is_file() or table.stat().st_mtime_ns < (folder / RESULT).stat().st_mtime_ns

@@ -27,6 +27,8 @@ class Decided(NamedTuple):
     """What is wrong with the file; where there is anything, nothing of it counts."""
     notes: list[str]
     """What the person should know: an entry that was not understood as one."""
+    outdated: list[str]
+    """A line where entries are for answers that are not those of the results any more. The others count."""
 
 
 class _Fault(Exception):
@@ -98,7 +100,7 @@ def decide(
         change if is_about(change, result) else msgspec.structs.replace(change, question="") for change in journal
     ]
     questions = {question.id: question for question in result.questions}
-    decided = Decided([], [], [])
+    decided = Decided([], [], [], [])
     for id in dict.fromkeys([*file.points, *file.reasons, *file.comments]):
         where = _where(lines, id)
         if id not in questions:
@@ -117,7 +119,8 @@ def decide(
             f"its marks for {enumerated(others)} are for an earlier hand-in, and the answer is another one now; "
             "make a new file with `grader marks template`, and mark the new answer"
         )
-        decided.faults.insert(0, why)
+        decided.outdated.append(why)
+        decided.changes[:] = [change for change in decided.changes if change.question not in others]
     return decided._replace(changes=[]) if decided.faults else decided
 
 
@@ -179,9 +182,14 @@ def _change(entry: _Entry, when: str) -> Change | None:
             f"{later.who} {did} on {later.when}, after this file was made; "
             "agree on the points, and enter them in a new file"
         )
+    last, given = entry.last, meant.points or 0.0
+    # Who changes only the words leaves the items as they were chosen.
+    items, adjustment = (last.items, last.adjustment) if last and last.points == meant.points else ([], given)
     return Change(
         question=question.id,
         points=meant.points,
+        items=items,
+        adjustment=adjustment,
         before=question.points,
         comment=meant.comment,
         reason=meant.reason,

@@ -35,13 +35,14 @@ def find_markable(assignment: Assignment, output: Path) -> Markable:
         result.submission: f"{shown(output / result.submission)}: was graded with another rubric, or an earlier state "
         f"of this one ({result.assignment}); grade it again, or name its own rubric"
         for result in results
-        if result.status == "graded" and not _fits(assignment, result)
+        if result.status == "graded" and not fits(assignment, result)
     }
     fitting = {result.submission: result for result in results if result.submission not in unfit}
     return Markable(fitting, unfit, faults)
 
 
-def _fits(assignment: Assignment, result: SubmissionResult) -> bool:
+def fits(assignment: Assignment, result: SubmissionResult) -> bool:
+    """Whether a result was graded with this rubric, as far as its questions and their points go."""
     asked = [(question.id, question.points) for question in assignment.questions]
     graded = [(question.id, question.max_points) for question in result.questions]
     return result.assignment == assignment.title and asked == graded

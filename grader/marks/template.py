@@ -19,7 +19,8 @@ from grader.report.answers import cell_ranges
 from grader.report.store import read_notebook
 from grader.report.text import clean, excerpt, joined
 from grader.results.classlist import SiteError, read_class_list
-from grader.results.journal import read_changes
+from grader.results.decisions import read_marks
+from grader.results.journal import adjusted
 from grader.results.results import QuestionResult, SubmissionResult, format_points, told, write_atomically
 
 SUFFIX = ".yaml"
@@ -45,6 +46,7 @@ def template(assignment: Assignment, output: Path, folder: Path, *, force: bool 
     A file that somebody has filled in stays as it is, unless `force`. Raises MarksError, OSError.
     """
     markable = find_markable(assignment, output)
+    marks = read_marks(output)
     made = Made(faults=[*markable.faults, *markable.unfit.values()])
     try:
         classlist = read_class_list(output)
@@ -70,7 +72,7 @@ def template(assignment: Assignment, output: Path, folder: Path, *, force: bool 
             blank(
                 assignment,
                 result,
-                len(read_changes(output / result.submission)),
+                len(marks.of(result.submission)),
                 names,
                 notebook,
                 place_of(output, result),
@@ -122,7 +124,7 @@ def blank(
     file = ScoreFile(
         title=assignment.title,
         summary=f"You have {format_points(result.points)} out of a maximum of "
-        f"{format_points(result.max_points)} points.",
+        f"{format_points(result.max_points)} points. {adjusted(result)}".strip(),
         names=names,
         points=points,
         comments={id: f"{text}\n" for id, text in comments.items() if text},
@@ -162,11 +164,20 @@ def _comment(question: QuestionResult) -> str:
 def _remark(question: QuestionResult, cells: Sequence[Mapping[str, Any]] | None) -> str:
     """What stands above a question that needs a person; empty for others. cells: None leaves the answer out."""
     kept_back = [check for check in question.checks if check.message and told(check).message != check.message]
-    if question.kind == "code" and question.status not in ("review", "marked") and not kept_back:
+    if (
+        question.kind == "code"
+        and question.status not in ("review", "marked")
+        and not kept_back
+        and not question.lapsed
+    ):
         return ""
     lines = [f"{scorefile.shown_id(question.id)}: {question.title}"]
     if question.kind == "text" or question.status in ("review", "marked"):
         lines.append(_state(question))
+    if question.lapsed is not None:
+        old = question.lapsed
+        told_then = f": {' '.join(old.told.split())}" if old.told else "."
+        lines.append(f"For an earlier answer, {old.who} gave {format_points(old.points)} on {old.when}{told_then}")
     if question.status == "review":
         lines += [
             f"{check.title}: {check.for_staff or 'no message'}" for check in question.checks if check.points is None
@@ -176,11 +187,13 @@ def _remark(question: QuestionResult, cells: Sequence[Mapping[str, Any]] | None)
         for check in kept_back
         if check.points is not None
     ]
-    if question.kind == "text":
+    if question.status == "review":
+        lines += [f"Note: {note}" for note in question.notes]
+    if question.kind == "text" or question.status == "review":
         if question.criteria:
             lines += ["Criteria:", *(f"  {line}" for line in question.criteria.strip().splitlines())]
         if question.cells and cells is not None:
-            lines += [f"Answer, {cell_ranges(question.cells)}:", *_answer(question, cells)]
+            lines += [f"Answer, {cell_ranges(question.cells)}:", *_answer(question, cells), *_errors(question, cells)]
     return "\n".join(map(clean, lines))
 
 
@@ -207,3 +220,13 @@ def _answer(question: QuestionResult, cells: Sequence[Mapping[str, Any]]) -> Ite
     for line in clean(text).splitlines():
         for part in textwrap.wrap(line, COLUMNS, drop_whitespace=False, replace_whitespace=False) or [""]:
             yield f"  | {part}"
+
+
+def _errors(question: QuestionResult, cells: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What ended a cell of the answer: without it, the cause of a review may not be seen."""
+    for index in question.cells:
+        outputs = cells[index].get("outputs") if 0 <= index < len(cells) else None
+        for output in outputs if isinstance(outputs, list) else []:
+            if isinstance(output, Mapping) and output.get("output_type") == "error":
+                said = f"{joined(output.get('ename'))}: {joined(output.get('evalue'))}"
+                yield f"Error in cell {index + 1}: {' '.join(excerpt(said, MESSAGE_CHARACTERS).text.split())}"

@@ -22,7 +22,17 @@ from grader.report.class_statistics import (
 )
 from grader.report.page import render_page
 from grader.report.recurring import CheckCounts, check_counts
-from grader.report.statuses import STATUSES, SUBMISSION_STATUSES, Status, has_lost, in_review, to_mark
+from grader.report.sections import section_titles
+from grader.report.statuses import (
+    STATUSES,
+    SUBMISSION_STATUSES,
+    Status,
+    has_lapsed,
+    has_lost,
+    in_review,
+    shown_status,
+    to_mark,
+)
 from grader.results.results import QuestionResult, SubmissionResult, format_points
 
 JUDGED_FROM = 20
@@ -67,6 +77,8 @@ class Todo:
     submissions: list[str]
     done: int
     """Answers that somebody has decided on already."""
+    empty: int
+    """Of those that wait, how many have no answer."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +124,15 @@ def render_index(assignment: Assignment, results: Sequence[SubmissionResult]) ->
         rows=rows,
         questions=[_question_row(question, numbers[question.id]) for question in assignment.questions],
         checks=checks,
+        titles=section_titles(assignment),
+        read=sum(question.kind == "text" for result in graded for question in result.questions),
+        left=sum(to_mark(question) for result in graded for question in result.questions),
+        reviewed=sum(in_review(question) for result in graded for question in result.questions),
+        shown_status=shown_status,
         troubles=[(SUBMISSION_STATUSES[key], _of_status(results, key)) for key in ("error", "unreadable", "missing")],
         reviews=list(_todos(assignment, graded, in_review)),
         marking=list(_todos(assignment, graded, to_mark)),
+        lapsed=list(_todos(assignment, graded, has_lapsed)),
         sections=[(section, list(group)) for section, group in by_section],
         statuses=STATUSES,
         submission_statuses={
@@ -203,7 +221,9 @@ def _todos(
         answers = [(result, own) for result in graded for own in result.questions if own.id == question.id]
         waiting = [result.submission for result, own in answers if waits(own)]
         if waiting:
-            yield Todo(question, waiting, sum(own.status == "marked" for _, own in answers))
+            done = sum(own.status == "marked" for _, own in answers)
+            empty = sum(shown_status(own) == "empty" for _, own in answers if waits(own))
+            yield Todo(question, waiting, done, empty)
 
 
 def _messages_by_submission(checks: Sequence[CheckCounts]) -> dict[str, list[int]]:

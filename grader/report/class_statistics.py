@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 
+from grader.report.statuses import shown_status
 from grader.results.results import QuestionResult, SubmissionResult
 
 FEWEST = 3
@@ -67,7 +68,7 @@ class QuestionStatistics:
     difficulty: float | None
     discrimination: float | None
     statuses: Mapping[str, int]
-    """How many answers have which status."""
+    """How many answers are shown with which status, by the keys of `STATUSES`."""
     points: Mapping[float, int]
     """How many answers have which points, the fewest points first."""
 
@@ -145,6 +146,6 @@ def _one(
         known=len(known),
         difficulty=math.fsum(points for points, _, _ in known) / possible if possible else None,
         discrimination=correlation([item for item, _ in pairs], [rest for _, rest in pairs]),
-        statuses=Counter(question.status for question, _ in asked),
+        statuses=Counter(shown_status(question) for question, _ in asked),
         points=dict(sorted(Counter(points for points, _, _ in known).items())),
     )

@@ -10,7 +10,7 @@ from grader.assignment.assignment import Assignment
 from grader.report.text import clean
 from grader.results.results import SubmissionResult
 
-_SUMS = ("code_points", "code_max_points", "points", "max_points", "points_to_mark", "points_in_review")
+_SUMS = ("code_points", "code_max_points", "points", "max_points", "points_to_mark", "points_in_review", "adjustment")
 
 # A spreadsheet takes what begins so for a formula, and runs it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -18,11 +18,11 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def grades_csv(assignment: Assignment, results: Sequence[SubmissionResult]) -> str:
     """One line a submission. A question whose points are not known is left empty, and so is all of a submission that
-    could not be graded."""
+    could not be graded. The questions and the adjustment add up to the points."""
     ids = [question.id for question in assignment.questions]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["submission", "file", "status", *_SUMS, *ids, "message"])
+    writer.writerow(["submission", "file", "status", *_SUMS, "late", *ids, "message"])
     for result in results:
         graded = result.status == "graded"
         points = {question.id: question.points for question in result.questions}
@@ -32,6 +32,7 @@ def grades_csv(assignment: Assignment, results: Sequence[SubmissionResult]) -> s
                 _text(result.file),
                 result.status,
                 *(_number(getattr(result, name) if graded else None) for name in _SUMS),
+                (result.late.by or "late") if result.late else "",
                 *(_number(points.get(id)) for id in ids),
                 _text(result.message),
             ]

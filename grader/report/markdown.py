@@ -22,21 +22,52 @@ from grader.report.images import RASTER, SVG, DataUri, data_uri, parse_data_uri
 from grader.report.sanitise import TEXT_TAGS, sanitise
 from grader.report.text import clean, excerpt, joined
 
+_FENCE = re.compile(r" {0,3}(?:```|~~~)")
+_SENTENCE = re.compile(r"[.;:!?][)\"”’*_]*\s*$")
 _BRACKET = re.compile(r"<(?:(/?)([a-zA-Z][a-zA-Z0-9]*)(\s[^<>]*)?/?>)?")
 _SOURCE = re.compile(r"""\ssrc\s*=\s*["']?([^\s"'>]+)""", re.IGNORECASE)
 
 
-def render_markdown(source: str, budget: Budget, attachments: Mapping[str, Any] | None = None) -> Markup:
-    """Never fails and takes no long time: what is too long or too strange to be rendered is shown as it is."""
+def render_markdown(
+    source: str, budget: Budget, attachments: Mapping[str, Any] | None = None, *, lines: bool = False
+) -> Markup:
+    """Never fails and takes no long time: what is too long or too strange to be rendered is shown as it is.
+
+    lines: each line of a paragraph stays one; else they are joined, as Markdown has it.
+    """
     source = clean(source)
     if len(source) > MARKDOWN_CHARACTERS or not budget.spend("parsed", len(source)):
         return _as_it_is(source, budget)
     pictures = _Pictures(attachments or {}, budget)
     try:
-        html = _parser().render(source, {"pictures": pictures})
+        html = _parser().render(source, {"pictures": pictures, "lines": lines})
     except Exception:  # a fault of the parser must not cost a student the report
         return _as_it_is(source, budget)
     return sanitise(html, own=True, images=pictures.uris)
+
+
+def render_criteria(source: str) -> Markup:
+    """A rubric's criteria: a line that ends a sentence is a line of its own, as whoever wrote it meant it.
+
+    Other lines are joined, since a file has them wrapped. The rubric is trusted: its text has a budget of its own, so
+    that no answer can crowd it out.
+    """
+    lines = source.strip("\n").split("\n")
+    fenced = False
+    for place, line in enumerate(lines):
+        if _FENCE.match(line):
+            fenced = not fenced
+        elif not fenced and _SENTENCE.search(line) and lines[place + 1 : place + 2] not in ([], [""]):
+            lines[place] = f"{line.rstrip()}  "
+    return render_markdown("\n".join(lines), Budget())
+
+
+def render_comment(source: str) -> Markup:
+    """What a marker tells the student: Markdown with formulas, in which each line stays a line.
+
+    It has a budget of its own: no answer crowds it out.
+    """
+    return render_markdown(excerpt(source, MARKDOWN_CHARACTERS).text, Budget(), lines=True)
 
 
 def _as_it_is(source: str, budget: Budget) -> Markup:
@@ -82,7 +113,7 @@ def _parser() -> MarkdownIt:
     parser.normalizeLink = lambda url: url  # type: ignore[method-assign]
     parser.normalizeLinkText = lambda link: link  # type: ignore[method-assign]
     parser.core.ruler.push("report", _prepare)
-    for name in ("image", "link_open", "link_close", "html_inline", "html_block", "math_inline"):
+    for name in ("image", "link_open", "link_close", "html_inline", "html_block", "math_inline", "softbreak"):
         parser.add_render_rule(name, globals()[f"_{name}"])
     for name in ("math_inline_double", "math_block", "amsmath"):
         parser.add_render_rule(name, _math_block)
@@ -146,6 +177,10 @@ def _html_block(self: RendererHTML, tokens: Sequence[Token], index: int, options
 
 def _math_inline(self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
     return str(formula(tokens[index].content, block=False))
+
+
+def _softbreak(self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+    return "<br>\n" if env["lines"] else "\n"
 
 
 def _math_block(self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:

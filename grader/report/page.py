@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 
 from grader.report.answers import enumeration
 from grader.report.budget import TEXT_CHARACTERS
+from grader.report.markdown import render_comment
 from grader.report.text import clean, excerpt, name
 from grader.results.results import format_points
 
@@ -35,8 +36,13 @@ def render_page(template: str, **values: Any) -> str:
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
+    return make_environment()
+
+
+def make_environment(*folders: Path) -> Environment:
+    """For the pages of the report; and for others that are made of its parts, with templates in these folders too."""
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader([*folders, _TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -54,6 +60,8 @@ def _environment() -> Environment:
         "bounded": lambda text: excerpt(text, TEXT_CHARACTERS).text,
         "share": _share,
         "when": _when,
+        "comment": _comment,
+        "signed": lambda points: f"{points:+g}".replace("-", "−") if points else "0",
     }
     environment.globals["style"] = Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8"))
     environment.globals["script"] = _script((_TEMPLATES / "class.js").read_text(encoding="utf-8"))
@@ -71,6 +79,12 @@ def _prose(text: str) -> Markup:
     if len(parts) % 2 == 0:
         return Markup("`".join(parts))
     return Markup("".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts)))
+
+
+@lru_cache(maxsize=4096)
+def _comment(text: str) -> Markup:
+    """Of the same comment there are many."""
+    return render_comment(text)
 
 
 def _share(part: float, whole: float) -> str:

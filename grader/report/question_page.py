@@ -13,12 +13,12 @@ from grader.report.class_answers import AnswerSource, ClassAnswers, Source, shin
 from grader.report.class_page import judgement, numbered_checks
 from grader.report.class_statistics import is_graded, question_statistics
 from grader.report.highlight import highlighted
-from grader.report.markdown import render_markdown
+from grader.report.markdown import render_criteria, render_markdown
 from grader.report.outputs import TOO_MUCH
 from grader.report.page import render_page
 from grader.report.recurring import check_counts, first_line
 from grader.report.similar import groups, without
-from grader.report.statuses import STATUSES, Status, in_review, to_mark
+from grader.report.statuses import STATUSES, Status, in_review, shown_status, to_mark
 from grader.results.results import Change, QuestionResult, SubmissionResult
 
 
@@ -31,6 +31,8 @@ class Outcome:
     max_points: float
     messages: tuple[str, ...]
     decision: Change | None
+    lapsed: Change | None
+    """A decision that holds no more; nobody has decided since."""
     submissions: list[str]
 
 
@@ -81,6 +83,8 @@ class Group:
 
 _Answer = tuple[str, QuestionResult]
 """A submission's name, and what came of its answer."""
+_Verdict = tuple[tuple[str, str], ...]
+"""What each check says of an answer."""
 
 
 def render_question(
@@ -94,8 +98,8 @@ def render_question(
     asked = [
         (one.submission, own) for one in results if is_graded(one) for own in one.questions if own.id == question.id
     ]
-    given, absent = _by_digest(asked, answers)
-    clusters = sorted(_alike(given, answers), key=_urgency)
+    given, absent = _by_verdict(asked, answers)
+    clusters = sorted((cluster for same in given.values() for cluster in _alike(same, answers)), key=_urgency)
     budget = Budget(parsed=PAGE_PARSED, plain=PAGE_PLAIN)
     numbers = question_statistics([question.id], results)[question.id]
     place = assignment.questions.index(question)
@@ -105,7 +109,7 @@ def render_question(
         question=question,
         before=assignment.questions[place - 1] if place else None,
         after=assignment.questions[place + 1] if place + 1 < len(assignment.questions) else None,
-        criteria=render_markdown(question.criteria, Budget()) if question.criteria else Markup(),
+        criteria=render_criteria(question.criteria) if question.criteria else Markup(),
         numbers=numbers,
         judgement=judgement(numbers),
         asked=len(asked),
@@ -120,14 +124,20 @@ def render_question(
     )
 
 
-def _by_digest(asked: Iterable[_Answer], answers: ClassAnswers) -> tuple[dict[str, list[_Answer]], list[_Answer]]:
-    """Identical answers together, and those who gave none."""
-    given: dict[str, list[_Answer]] = {}
+def _by_verdict(
+    asked: Iterable[_Answer], answers: ClassAnswers
+) -> tuple[dict[_Verdict, dict[str, list[_Answer]]], list[_Answer]]:
+    """Identical answers together, of those about which the checks say the same; and those who gave none.
+
+    What the checks tell apart is never alike, however little differs.
+    """
+    given: dict[_Verdict, dict[str, list[_Answer]]] = {}
     absent: list[_Answer] = []
     for submission, own in asked:
         digest = answers.digest(own.id, submission)
         if digest and own.status != "missing":
-            given.setdefault(digest, []).append((submission, own))
+            verdict = tuple((check.name, check.status) for check in own.checks)
+            given.setdefault(verdict, {}).setdefault(digest, []).append((submission, own))
         else:
             absent.append((submission, own))
     return given, absent
@@ -182,11 +192,12 @@ def _outcomes(answers: Iterable[_Answer]) -> list[Outcome]:
     for submission, own in answers:
         messages = [first_line(check.for_staff) for check in own.checks if check.status in {"failed", "review"}]
         decision = own.changes[-1] if own.status == "marked" and own.changes else None
-        said = (decision.comment, decision.reason, decision.who) if decision is not None else ()
+        told = decision or own.lapsed
+        said = (told.points, told.told, told.reason, told.who) if told is not None else ()
         shown = tuple(dict.fromkeys(message for message in messages if message))[:MESSAGES_LISTED]
         outcome = found.setdefault(
-            (own.status, own.points, own.max_points, shown, said),
-            Outcome(STATUSES[own.status], own.points, own.max_points, shown, decision, []),
+            (shown_status(own), own.points, own.max_points, shown, said),
+            Outcome(STATUSES[shown_status(own)], own.points, own.max_points, shown, decision, own.lapsed, []),
         )
         outcome.submissions.append(submission)
     return list(found.values())

@@ -18,17 +18,19 @@ class Status(NamedTuple):
 
 STATUSES: Mapping[str, Status] = {
     "passed": Status("passed", "✓", "passed", "every check passed"),
+    "partial": Status("partial", "◐", "partial", "a part of the points: at least one check found a mistake"),
     "failed": Status("failed", "✗", "failed", "at least one check found a mistake"),
     "review": Status("review", "?", "in review", "a person will look at this"),
     "carried forward": Status(
         "carried", "→", "carried forward", "right, once the mistake in an earlier answer is corrected: full points"
     ),
     "missing": Status("missing", "∅", "missing", "no answer found"),
+    "empty": Status("empty", "∅", "empty, to be marked", "no answer found; a person gives the points"),
     "to be marked": Status("marking", "✎", "to be marked", "a person reads and marks this answer"),
     "marked": Status("marked", "☑", "marked", "a person gave the points"),
     "later": Status("marking", "…", "checked later", "it is checked after it is handed in"),
 }
-"""Of questions and checks."""
+"""Of questions and checks: those of the results, and two that only pages tell apart, *partial* and *empty*."""
 
 SUBMISSION_STATUSES: Mapping[SubmissionStatus, Status] = {
     "graded": Status("graded", "•", "graded", "every question was looked for, and every check was run"),
@@ -36,6 +38,20 @@ SUBMISSION_STATUSES: Mapping[SubmissionStatus, Status] = {
     "unreadable": Status("failed", "!", "unreadable", "the file could not be graded"),
     "error": Status("review", "!", "grading stopped", "a fault of the grading: a person must look"),
 }
+
+
+def shown_status(question: QuestionResult) -> str:
+    """The key in `STATUSES` of how a question is shown: one word for all that came of it."""
+    if question.status == "failed" and question.points:
+        return "partial"
+    if question.status == "missing" and to_mark(question):
+        return "empty"
+    return question.status
+
+
+def has_lapsed(question: QuestionResult) -> bool:
+    """Whether a person has decided about an answer that is not the last one, and nobody has since."""
+    return question.lapsed is not None
 
 
 def has_lost(question: QuestionResult) -> bool:

@@ -2,9 +2,9 @@
 
 index.html, grades.csv, questions/<id>.html     over all submissions
 class.json                                      who handed in what, where the course site's download was imported
+marks.sqlite3                                   what people decided (`grader.results.decisions`)
 <submission>/result.json                        what the checks found; written last: where it is, all is
 <submission>/report.html, executed.ipynb
-<submission>/marks.json                         what people decided; grading never touches it
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ from grader.assignment.assignment import Assignment
 from grader.faults import Faults, shown
 from grader.report.render import collect_answers, grades_csv, render_index, render_question, render_submission
 from grader.results.classlist import CLASS_FILE
-from grader.results.journal import MarksError, merged, read_changes
+from grader.results.database import BESIDE
+from grader.results.decisions import read_changes, read_marks
+from grader.results.journal import MarksError, final, merged
 from grader.results.results import SubmissionResult, read_result, write_atomically, write_result
 
-OWN_NAMES = ("index.html", "grades.csv", "questions", CLASS_FILE)
+OWN_NAMES = ("index.html", "grades.csv", "questions", CLASS_FILE, *BESIDE)
 """What no submission's folder may be called."""
 RESULT, REPORT, NOTEBOOK = "result.json", "report.html", "executed.ipynb"
 _IN_USE = ".grading"
@@ -97,13 +99,28 @@ def _subfolders(output: Path) -> list[Path]:
 def write_pages(output: Path, result: SubmissionResult, report: str, notebook: str | None) -> None:
     """Write the report, the executed notebook and, last, the result. Raises OSError."""
     folder = output / result.submission
-    write_atomically(folder / REPORT, report)
-    if notebook is not None:
-        write_atomically(folder / NOTEBOOK, notebook)
-    else:
-        # That of an earlier grading would pass for this one's.
-        (folder / NOTEBOOK).unlink(missing_ok=True)
-    write_result(folder, result)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        write_atomically(folder / REPORT, report)
+        if notebook is not None:
+            write_atomically(folder / NOTEBOOK, notebook)
+        else:
+            # That of an earlier grading would pass for this one's.
+            (folder / NOTEBOOK).unlink(missing_ok=True)
+        write_result(folder, result)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep others from writing into a submission's folder meanwhile: its files belong together. Raises OSError."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        # Some network file systems lock no folders. There, each file is still written whole.
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def read_automatic(output: Path, submission: str) -> SubmissionResult | None:
@@ -143,10 +160,11 @@ def stored(output: Path) -> dict[str, SubmissionResult | None]:
 def read_results(output: Path) -> tuple[list[SubmissionResult], list[str]]:
     """All results with people's decisions merged in, by name; and a line for each that cannot be read.
 
-    Without those whose submission is gone.
+    Without those whose submission is gone. Raises MarksError where the store of all decisions cannot be read.
     """
     results: list[SubmissionResult] = []
     faults: list[str] = []
+    marks = read_marks(output)
     for folder in sorted(_subfolders(output)) if output.is_dir() else []:
         path = folder / RESULT
         if not path.is_file():
@@ -154,7 +172,7 @@ def read_results(output: Path) -> tuple[list[SubmissionResult], list[str]]:
         try:
             result = read_result(path)
             if not result.gone:
-                results.append(merged(result, read_changes(folder)))
+                results.append(merged(result, marks.of(folder.name)))
         except MarksError as error:
             faults += error.faults
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -172,14 +190,28 @@ def write_overview(assignment: Assignment, results: Sequence[SubmissionResult], 
     write_atomically(output / "grades.csv", grades_csv(assignment, results))
 
 
+def rewrite_report(assignment: Assignment, output: Path, submission: str) -> None:
+    """Make one report anew, with the decisions as they are now. Raises MarksError, OSError."""
+    folder = output / submission
+    with locked(folder):
+        try:
+            result = read_result(folder / RESULT)
+        except FileNotFoundError:
+            return  # it is called otherwise now
+        changes = read_changes(folder)
+        decided = merged(result, changes)
+        write_atomically(folder / REPORT, render_submission(assignment, decided, read_notebook(output, submission)))
+        result.final = final(decided, changes)
+        write_result(folder, result)
+
+
 def rewrite(assignment: Assignment, results: Iterable[SubmissionResult], output: Path) -> list[str]:
     """Make the reports of these results anew, and the overview of all on the disk; returns what could not be read.
 
-    `results`: with people's decisions merged in. Raises OSError.
+    Each is read again first: a grading may have written another one meanwhile. Raises MarksError, OSError.
     """
     for result in results:
-        report = render_submission(assignment, result, read_notebook(output, result.submission))
-        write_atomically(output / result.submission / REPORT, report)
+        rewrite_report(assignment, output, result.submission)
     everybody, faults = read_results(output)
     write_overview(assignment, [each for each in everybody if each.assignment == assignment.title], output)
     return faults

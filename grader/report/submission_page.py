@@ -13,9 +13,10 @@ from markupsafe import Markup
 from grader.assignment.assignment import Assignment
 from grader.report.answers import AnswerView, answer_view, cell_ranges
 from grader.report.budget import OUTPUT_LINES, TEXT_CHARACTERS, Budget
-from grader.report.markdown import render_markdown
+from grader.report.markdown import render_criteria
 from grader.report.page import render_page
-from grader.report.statuses import STATUSES, SUBMISSION_STATUSES, Status, has_lost
+from grader.report.sections import section_titles
+from grader.report.statuses import STATUSES, SUBMISSION_STATUSES, Status, has_lost, shown_status
 from grader.report.text import excerpt, printed
 from grader.results.results import Change, CheckResult, QuestionResult, SubmissionResult, told
 
@@ -64,11 +65,19 @@ class QuestionView:
 @dataclass(frozen=True)
 class SectionView:
     id: str
+    title: str
     questions: list[QuestionView]
 
     @property
-    def points(self) -> float:
-        return sum(question.result.points or 0 for question in self.questions)
+    def points(self) -> float | None:
+        """Those that are known by now; None where none are."""
+        known = [question.result.points for question in self.questions if question.result.points is not None]
+        return sum(known) if known else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether more points may come."""
+        return any(question.result.points is None for question in self.questions)
 
     @property
     def max_points(self) -> float:
@@ -82,6 +91,7 @@ def render_submission(assignment: Assignment, result: SubmissionResult, notebook
     """
     budget = Budget()
     questions = [_question_view(assignment, question, notebook, budget) for question in result.questions]
+    titles = section_titles(assignment)
     by_section = groupby(questions, key=lambda view: view.result.id.rpartition(".")[0])
     used = {view.status for view in questions} | {check.status for view in questions for check in view.checks}
     return render_page(
@@ -90,7 +100,7 @@ def render_submission(assignment: Assignment, result: SubmissionResult, notebook
         result=result,
         submission_status=SUBMISSION_STATUSES[result.status],
         file_name=PurePath(result.file).name,
-        sections=[SectionView(id, list(group)) for id, group in by_section],
+        sections=[SectionView(id, titles.get(id, ""), list(group)) for id, group in by_section],
         lost=[view.result for view in questions if has_lost(view.result)],
         legend=[status for status in STATUSES.values() if status in used],
     )
@@ -102,14 +112,13 @@ def _question_view(
     defines = next((question.defines for question in assignment.questions if question.id == result.id), ())
     return QuestionView(
         result=result,
-        status=STATUSES[result.status],
+        status=STATUSES[shown_status(result)],
         checks=[_check_view(told(check)) for check in result.checks],
         cells=cell_ranges(result.cells),
         found="Found by the name that it defines, not by the question’s label." if result.found_by == "name" else "",
         defines=defines,
         answer=answer_view(result.cells, notebook, budget),
-        # The rubric's text is trusted; it has a budget of its own, so that no answer can crowd it out.
-        criteria=render_markdown(result.criteria, Budget()) if result.criteria else Markup(),
+        criteria=render_criteria(result.criteria) if result.criteria else Markup(),
     )
 
 

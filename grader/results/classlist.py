@@ -60,6 +60,8 @@ class ClassList(msgspec.Struct, kw_only=True):
     site: Site
     assignment: str = ""
     """The assignment's name in the download; empty where it does not say."""
+    due: str = ""
+    """When it was due, as told at the last import: ISO 8601, in the site's own time zone; empty where that was not."""
     hand_ins: list[HandIn] = []
     """Ordered by submission."""
     refused: list[str] = []

@@ -1,62 +1,28 @@
-"""What people decided about one submission: kept beside what the checks found, and merged with it on reading."""
+"""What people decided about one submission, merged with what the checks found: on reading, never on the disk."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
-from grader.faults import Faults, shown
-from grader.results.results import Change, QuestionResult, SubmissionResult, total, write_atomically
-
-FILE = "marks.json"
+from grader.faults import Faults
+from grader.results.results import (
+    LATE,
+    OTHER,
+    Adjustment,
+    Change,
+    Final,
+    QuestionResult,
+    SubmissionResult,
+    format_points,
+    total,
+)
 
 
 class MarksError(Faults):
     """Marks cannot be read or used."""
-
-
-def read_changes(folder: Path) -> list[Change]:
-    """All decisions about the submission of this folder, oldest first; MarksError where they cannot be read."""
-    path = folder / FILE
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=list[Change])
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise MarksError([f"{shown(path)}: cannot be read ({error.strerror}); the marks in it are needed"]) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        why = f"is damaged ({error}); correct it, or move it away and mark again"
-        raise MarksError([f"{shown(path)}: {why}"]) from None
-
-
-def write_changes(folder: Path, changes: Sequence[Change]) -> None:
-    """Store all decisions about the submission of this folder. Whoever adds to them holds the lock (`locked`)."""
-    write_atomically(folder / FILE, msgspec.json.format(msgspec.json.encode(list(changes)), indent=1) + b"\n")
-
-
-@contextlib.contextmanager
-def locked(output: Path) -> Iterator[None]:
-    """Keep others from changing marks in these results meanwhile: of two who add at once, neither is lost.
-
-    MarksError where there is no such folder.
-    """
-    try:
-        handle = os.open(output, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        why = f"cannot be read ({error.strerror}); name the folder that `grader grade` has written"
-        raise MarksError([f"{shown(output)}: {why}"]) from None
-    try:
-        # Some network file systems lock no folders. There, marks are still written whole.
-        with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def merged(result: SubmissionResult, changes: Sequence[Change]) -> SubmissionResult:
@@ -67,9 +33,43 @@ def merged(result: SubmissionResult, changes: Sequence[Change]) -> SubmissionRes
     """
     own = [change for change in changes if is_about(change, result)]
     questions = [_decided(question, own) for question in result.questions]
-    new = msgspec.structs.replace(result, questions=questions)
+    new = msgspec.structs.replace(result, questions=questions, adjustments=_adjustments(result, own))
     total(new)
     return new
+
+
+def final(result: SubmissionResult, changes: Sequence[Change]) -> Final:
+    """What counts in the end. `result`: with `changes` merged in."""
+    own = [change for change in changes if is_about(change, result)]
+    return Final(
+        points=result.points,
+        code_points=result.code_points,
+        points_to_mark=result.points_to_mark,
+        points_in_review=result.points_in_review,
+        adjustment=result.adjustment,
+        questions={question.id: question.points for question in result.questions},
+        decisions=len(own),
+        last=own[-1].id if own else 0,
+    )
+
+
+def adjusted(result: SubmissionResult) -> str:
+    """A sentence that says why a submission has other points than the sum of its questions; empty where it has not."""
+    parts = [
+        f"{format_points(abs(each.points))} {'taken off' if each.points < 0 else 'added'}"
+        + (f": {' '.join(each.words.split())}" if each.words else "")
+        for each in result.adjustments
+        if each.points
+    ]
+    return f"Adjusted: {'; '.join(parts)}." if parts else ""
+
+
+def is_older(result: SubmissionResult, changes: Sequence[Change]) -> bool:
+    """Whether a submission's pages, stored with `result`, were made before the last of the decisions about it."""
+    own = [change for change in changes if is_about(change, result)]
+    if result.final is None:
+        return bool(own)
+    return (result.final.decisions, result.final.last) != (len(own), own[-1].id if own else 0)
 
 
 def is_about(change: Change, result: SubmissionResult) -> bool:
@@ -84,9 +84,49 @@ def is_about(change: Change, result: SubmissionResult) -> bool:
 def _decided(question: QuestionResult, changes: Sequence[Change]) -> QuestionResult:
     own = [change for change in changes if change.question == question.id and change.answer == question.answer]
     points = own[-1].points if own else None
+    if points is None:
+        lapsed = None if own else _lapsed(question, changes)
+        return msgspec.structs.replace(question, changes=own, lapsed=lapsed)
     # The rubric may have come to give the question fewer points since: then the mark says nothing any more.
-    if points is None or points > question.max_points:
-        return msgspec.structs.replace(question, changes=own)
+    if points > question.max_points:
+        return msgspec.structs.replace(question, changes=own, lapsed=own[-1])
     return msgspec.structs.replace(
         question, points=points, automatic_points=question.points, status="marked", changes=own
+    )
+
+
+def _lapsed(question: QuestionResult, changes: Sequence[Change]) -> Change | None:
+    """The last decision about another answer to the question that was not taken back."""
+    about = [change for change in changes if change.question == question.id]
+    last = {change.answer: change for change in about}
+    return next((each for each in reversed(about) if each is last[each.answer] and each.points is not None), None)
+
+
+def _adjustments(result: SubmissionResult, changes: Sequence[Change]) -> list[Adjustment]:
+    found: list[Adjustment] = []
+    late = result.late
+    if late is not None:
+        own = [change for change in changes if change.question == LATE and change.answer == late.key]
+        if own and own[-1].points is not None:
+            found.append(_decided_adjustment("late", own, late.points))
+        else:
+            found.append(Adjustment(kind="late", points=late.points, words=late.words, changes=own))
+    own = [change for change in changes if change.question == OTHER]
+    if own and own[-1].points is not None:
+        found.append(_decided_adjustment("adjustment", own, None))
+    return found
+
+
+def _decided_adjustment(
+    kind: Literal["late", "adjustment"], changes: list[Change], automatic: float | None
+) -> Adjustment:
+    last = changes[-1]
+    return Adjustment(
+        kind=kind,
+        points=last.points or 0.0,
+        automatic=automatic,
+        words=last.reason or last.comment,
+        who=last.who,
+        when=last.when,
+        changes=changes,
     )

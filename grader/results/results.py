@@ -67,10 +67,15 @@ def status_of(kind: Literal["code", "text"], checks: Sequence[CheckResult], *, m
     return next(status for status in WORST_FIRST if status in statuses)
 
 
+LATE, OTHER = "late", "adjustment"
+"""What stands for a question in a decision about a submission as a whole: its lateness, or anything else."""
+
+
 class Change(msgspec.Struct, kw_only=True, frozen=True):
-    """A person's decision about one question of one submission: who, when and why."""
+    """A person's decision about one question of one submission, or about all of it: who, when and why."""
 
     question: str
+    """A question's id; LATE or OTHER where `points` are an adjustment of the whole, negative ones taken off."""
     points: float | None
     """None takes earlier decisions back: what the checks say counts again."""
     before: float | None
@@ -83,10 +88,28 @@ class Change(msgspec.Struct, kw_only=True, frozen=True):
     when: str
     """ISO 8601, UTC, to the second."""
     answer: str
-    """`QuestionResult.answer` of the answer that was marked: a decision holds for that answer alone."""
+    """`QuestionResult.answer` of the answer that was marked: a decision holds for that answer alone. Of lateness
+    `Lateness.key`; empty for OTHER."""
     submission: str = ""
     """The submission that was marked: for another, also one with an equal answer, it says nothing. Empty where an
     earlier version wrote it."""
+    id: int = 0
+    """Its row in the store: later ones have greater numbers. 0 where it stands in an earlier version's file only."""
+    items: list[str] = []
+    """Keys of the items that were chosen."""
+    adjustment: float = 0.0
+    """What was added to the sum of the items. `points` is what counts: that sum, cut to 0 and the maximum, plus this,
+    cut again."""
+    replaces: int = 0
+    """`id` of the decision about the same answer that counted until then; 0 for none."""
+    words: list[str] = []
+    """What the chosen items tell the student, in Markdown: as the items were when this was decided. An item that is
+    changed makes new decisions."""
+
+    @property
+    def told(self) -> str:
+        """All that the student reads, beside the reason: the items' words and the comment."""
+        return "\n\n".join(filter(None, [*self.words, self.comment]))
 
 
 class QuestionResult(msgspec.Struct, kw_only=True):
@@ -117,6 +140,65 @@ class QuestionResult(msgspec.Struct, kw_only=True):
     """What the checks gave, where a person decided otherwise (`changes`)."""
     changes: list[Change] = []
     """The decisions about this answer, oldest first; the last one counts. Stored apart from the result."""
+    lapsed: Change | None = None
+    """A decision that holds no more, where nobody has decided since: it is about an earlier answer, or gave more points
+    than there are now."""
+    context: list[int] = []
+    """Cells that the answer is about, as `context` in the rubric says: indices as in `cells`."""
+
+
+class Lateness(msgspec.Struct, kw_only=True, frozen=True):
+    """How late a submission is, and what the rubric takes off for that."""
+
+    submitted: str = ""
+    """ISO 8601, in the site's own time zone or with one; empty where it is not known."""
+    due: str = ""
+    minutes: float | None = None
+    """After `due`; None where only the site says that it is late."""
+    points: float = 0.0
+    """What is taken off: 0 or negative."""
+    by: str = ""
+    """`1 day 2 h`; empty where it is not known."""
+    words: str = ""
+    """In plain words, for everybody: `1 day 2 h late`."""
+
+    @property
+    def key(self) -> str:
+        """What a decision about it holds for: this hand-in, not a later one."""
+        return f"{self.submitted} {self.due}".strip()
+
+
+class Adjustment(msgspec.Struct, kw_only=True, frozen=True):
+    """What is added to a submission's points as a whole, or taken off."""
+
+    kind: Literal["late", "adjustment"]
+    points: float
+    """As decided; a sum is cut to 0 and the maximum."""
+    automatic: float | None = None
+    """What the rubric's rule for lateness takes off, where a person has decided otherwise."""
+    words: str = ""
+    """Why, for everybody."""
+    who: str = ""
+    """The person who decided; empty where the rule did."""
+    when: str = ""
+    changes: list[Change] = []
+    """The decisions about it, oldest first."""
+
+
+class Final(msgspec.Struct, kw_only=True, frozen=True):
+    """The points that count, with people's decisions in them, as they were when the pages were made."""
+
+    points: float
+    code_points: float
+    points_to_mark: float
+    points_in_review: float
+    adjustment: float = 0.0
+    questions: dict[str, float | None]
+    """The points of each question; None where they are not known."""
+    decisions: int
+    """How many decisions about this submission there were."""
+    last: int
+    """`Change.id` of the last of them; 0 where there was none."""
 
 
 class SubmissionResult(msgspec.Struct, kw_only=True):
@@ -138,7 +220,13 @@ class SubmissionResult(msgspec.Struct, kw_only=True):
     message: str = ""
     """One line: what is wrong, where the status is not *graded*."""
     points: float = 0.0
-    """The sum of all points known so far."""
+    """The sum of all points known so far, adjusted."""
+    adjustment: float = 0.0
+    """What the adjustments change: `points` are the questions' sum plus this."""
+    late: Lateness | None = None
+    """None where it was handed in in time, or nobody knows."""
+    adjustments: list[Adjustment] = []
+    """Where people's decisions are merged in: that for lateness, and any other, where there are such."""
     max_points: float = 0.0
     code_points: float = 0.0
     code_max_points: float = 0.0
@@ -165,6 +253,8 @@ class SubmissionResult(msgspec.Struct, kw_only=True):
     """SHA-256 of all that the result follows from; empty where it was not graded by a batch."""
     pages: str = ""
     """The same, of its report."""
+    final: Final | None = None
+    """All else in a stored result is what the checks found. None where an earlier version wrote it."""
     same_as: str = ""
     """The submission with the very same notebook, whose grading counts for this one too."""
 
@@ -189,6 +279,11 @@ def total(result: SubmissionResult) -> None:
             result.points_to_mark += question.max_points
         if question.status != "marked":
             result.points_in_review += sum(c.max_points for c in question.checks if c.points is None)
+    # Not below nothing, nor above what there is to earn.
+    adjusted = result.points + sum(adjustment.points for adjustment in result.adjustments)
+    adjusted = min(max(adjusted, 0.0), max(result.max_points, result.points))
+    result.adjustment = adjusted - result.points
+    result.points = adjusted
 
 
 def format_points(points: float | None) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from grader.report.store import OWN_NAMES, read_results
 from grader.results.classlist import CLASS_FILE, Site, SiteError, read_class_list
+from grader.results.decisions import Store, read_marks
+from grader.results.journal import MarksError, adjusted
 from grader.results.results import SubmissionResult, write_atomically
 from grader.sites.feedback import write_feedback
 from grader.sites.gradefiles import GradeFile, Wanted, brightspace, canvas, moodle
@@ -58,6 +61,7 @@ def export_grades(
         raise SiteError([f"{results_folder}: comes from {classlist.site}, not from {site}"])
     _require_apart(results_folder, output, feedback, gradebook, people)
     exported = Exported()
+    last = max((change.id for own in read_marks(results_folder).changes.values() for change in own), default=0)
     if results is None:
         results, unread = read_results(results_folder)
         exported.without_grade += unread
@@ -74,11 +78,15 @@ def export_grades(
         f"{submission}: was graded, but belongs to nobody in the class list"
         for submission in not_in_class(classlist, results)
     ]
+    exported.notes += [f"{result.submission}: {why}" for result in results if (why := adjusted(result))]
     by_name = {result.submission: result for result in results}
     if feedback is not None:
         graded = [(grade, by_name.get(grade.hand_in.submission)) for grade in grades]
         exported.notes += write_feedback(feedback, results_folder, graded)
     write_atomically(output, write_table(file.rows))
+    # So that whoever marks on learns that the site has other points. Where nothing can be written, nobody marks.
+    with contextlib.suppress(MarksError), Store.open(results_folder) as store:
+        store.note_exports([str(path.absolute()) for path in (output, feedback) if path is not None], last=last)
     return exported
 
 

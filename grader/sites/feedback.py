@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grader.marks.scorefile import ScoreFile, write
-from grader.report.store import REPORT
+from grader.report.store import REPORT, RESULT
 from grader.report.text import clean
 from grader.results.classlist import HandIn
-from grader.results.journal import FILE as MARKS
-from grader.results.results import QuestionResult, SubmissionResult, format_points, told
+from grader.results.decisions import read_changes
+from grader.results.journal import adjusted, is_older
+from grader.results.results import QuestionResult, SubmissionResult, format_points, read_result, told
 from grader.sites.grades import Grade
 
 _BEGINNING = (1980, 1, 1, 0, 0, 0)
@@ -59,7 +60,7 @@ def _add(
     report = results / hand_in.submission / REPORT
     if not grade.has_report or not report.is_file():
         return "its points are not decided" if grade.open else "it has no report"
-    if _is_older(report, results / hand_in.submission / MARKS):
+    if result is not None and _is_older(results / hand_in.submission):
         return "its report is older than its marks; run grader grade again"
     if not _is_one_name(hand_in.folder) or _name(hand_in, REPORT) in names:
         return "the class list does not say under which name"
@@ -79,7 +80,7 @@ def score_sheet(result: SubmissionResult, person: str) -> str:
         ScoreFile(
             title=result.assignment,
             summary=f"You have {format_points(result.points)} out of a maximum of "
-            f"{format_points(result.max_points)} points.",
+            f"{format_points(result.max_points)} points. {adjusted(result)}".strip(),
             names=person,
             marked_by=", ".join(sorted({change.who for change in decided.values()})),
             points={question.id: question.points for question in result.questions},
@@ -99,16 +100,17 @@ def _is_decided(question: QuestionResult) -> bool:
 
 def _comment(question: QuestionResult) -> str:
     if _is_decided(question):
-        return question.changes[-1].comment
+        return question.changes[-1].told
     lost = [told(check) for check in question.checks if check.points is not None and check.points < check.max_points]
     return clean("\n".join(f"{check.title}: {check.message}" if check.message else check.title for check in lost))
 
 
-def _is_older(report: Path, marks: Path) -> bool:
+def _is_older(folder: Path) -> bool:
+    changes = read_changes(folder)
     try:
-        return report.stat().st_mtime_ns < marks.stat().st_mtime_ns
-    except OSError:
-        return False
+        return is_older(read_result(folder / RESULT), changes)
+    except FileNotFoundError:
+        return bool(changes)
 
 
 def _name(hand_in: HandIn, file: str) -> str:

@@ -164,6 +164,7 @@ class _Importing:
         self._imported.classlist = ClassList(
             site=self._format.site,
             assignment=assignment or (self._before.assignment if self._before else ""),
+            due=self._due.isoformat() if self._due else (self._before.due if self._before else ""),
             hand_ins=sorted(hand_ins, key=lambda hand_in: hand_in.submission),
             refused=found.refused[:MAX_REFUSED] + ([f"… and {more} more"] if more > 0 else []),
         )

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from notebooks import MINI
 
-from grader.assignment.assignment import Definition, Limits, RubricError, load_assignment, parse_definition
+from grader.assignment.assignment import (
+    Definition,
+    Late,
+    Limits,
+    RubricError,
+    RubricItem,
+    load_assignment,
+    parse_definition,
+)
 from grader.faults import shown
+from grader.results.items import Item
 
 HEAD = 'title = "T"\nreference = "r.ipynb"\n'
 QUESTION = '[[question]]\nid = "1.1.a"\ntitle = "Q"\npoints = 1\nkind = "code"\n'
@@ -178,6 +189,64 @@ def test_a_right_file_is_read_whole() -> None:
     results = mini.question("1.1.c")
     assert (results.section, results.letter, results.names) == ("1.1", "c", ("results",))
     assert (results.run, results.records, results.points) == (True, ("quadruple",), 1.5)
+
+
+ITEM = '[[question.item]]\ntext = "Stuck"\npoints = 1\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (HEAD + QUESTION + ITEM + ITEM, "question 1.1.a: item stuck is there 2 times; give each a key of its own"),
+        (HEAD + QUESTION + ITEM.replace("Stuck", " "), "question 1.1.a: item number 1 has no text"),
+        (
+            HEAD + QUESTION + ITEM.replace("= 1", "= 0.3"),
+            "question 1.1.a: item stuck: 0.3 points; points are given in steps of 0.5",
+        ),
+        (
+            HEAD + QUESTION + ITEM.replace("= 1", "= nan"),
+            "question 1.1.a: item stuck: nan points; points are given in steps of 0.5",
+        ),
+        (HEAD + QUESTION + 'context = ["x"]\n', "question 1.1.a: context: 'x' is no other question, such as 1.1.d"),
+        (
+            HEAD + QUESTION + 'context = ["1.1.a"]\n',
+            "question 1.1.a: context: '1.1.a' is no other question, such as 1.1.d",
+        ),
+        (HEAD + "[late]\n" + QUESTION, "late: give either points_per_day or share_per_day"),
+        (HEAD + "[late]\nshare_per_day = 2\n" + QUESTION, "late: a share is at most 1"),
+        (HEAD + "[late]\npoints_per_day = -1\n" + QUESTION, "late: points_per_day: -1 must be 0 or more"),
+        (HEAD + "[late]\npoints_per_day = 1\ndue = 3\n" + QUESTION, "late: due: expected `datetime | null`, got `int`"),
+        (HEAD + "[late]\nfine = 1\n" + QUESTION, "late: there is no such setting as `fine`"),
+    ],
+)
+def test_a_fault_in_what_is_for_markers_is_named(folder: Path, text: str, fault: str) -> None:
+    assert faults(folder, text) == [fault]
+
+
+def test_items_context_and_lateness_are_read(folder: Path) -> None:
+    late = "[late]\ndue = 2026-03-01T12:00:00\ngrace_minutes = 15\nshare_per_day = 0.1\nmost = 0.5\n"
+    more = ITEM.replace("Stuck", "Says why, *well*") + 'key = "why"\nwords = "Yes."\n'
+    (folder / "rubric.toml").write_text(HEAD + late + QUESTION + 'context = ["1.1.d"]\n' + ITEM + more)
+    assignment = load_assignment(folder)
+    assert assignment.late == Late(due=datetime(2026, 3, 1, 12), grace_minutes=15, share_per_day=0.1, most=0.5)
+    assert assignment.question("1.1.a").context == ("1.1.d",)
+    assert assignment.items == [
+        Item(question="1.1.a", key="stuck", text="Stuck", points=1, position=0, origin="rubric"),
+        Item(question="1.1.a", key="why", text="Says why, *well*", points=1, words="Yes.", position=1, origin="rubric"),
+    ]
+
+
+def test_what_the_documentation_shows_is_a_rubric(folder: Path, root: Path) -> None:
+    text = (root / "docs" / "writing-a-rubric.md").read_text()
+    (item,) = re.findall(r"```toml\n(\[\[question\.item\]\].*?)```", text, re.DOTALL)
+    (late,) = re.findall(r"```toml\n(\[late\].*?)```", text, re.DOTALL)
+    (folder / "rubric.toml").write_text(HEAD + late + QUESTION + item)
+    assignment = load_assignment(folder)
+    assert [each.key for each in assignment.items] == ["local-minimum"]
+    assert assignment.late is not None
+    assert (assignment.late.points_per_day, assignment.late.most) == (2, 6)
+    for kind in (Late, RubricItem):
+        assert all(f"| `{name}` |" in text for name in kind.__struct_fields__), kind
 
 
 def test_what_is_built_on_is_followed_to_its_beginning() -> None:

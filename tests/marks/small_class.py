@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from grader.report.store import write_pages
-from grader.results.journal import merged, read_changes
-from grader.results.results import CheckResult, QuestionResult, SubmissionResult, read_result, total
+from grader.results import decisions
+from grader.results.journal import merged
+from grader.results.results import Change, CheckResult, QuestionResult, SubmissionResult, read_result, total
 
 RUBRIC = """\
 title = "Deep Learning, assignment 1"
@@ -129,7 +132,25 @@ def hand_in(output: Path, submission: str = "jane", **answers: str) -> Submissio
 def marked(output: Path, submission: str = "jane") -> SubmissionResult:
     """What everybody sees of `submission`."""
     folder = output / submission
-    return merged(read_result(folder / "result.json"), read_changes(folder))
+    return merged(read_result(folder / "result.json"), decisions.read_changes(folder))
+
+
+def bare(changes: Iterable[Change]) -> list[Change]:
+    """Decisions without what the store adds to them."""
+    return [msgspec.structs.replace(change, id=0, replaces=0) for change in changes]
+
+
+def read_changes(folder: Path) -> list[Change]:
+    """What is decided about a submission, without what the store adds."""
+    return bare(decisions.read_changes(folder))
+
+
+def write_marks_file(folder: Path, changes: Iterable[Change]) -> None:
+    """What an earlier version kept decisions in."""
+    new = ("id", "items", "adjustment", "replaces")
+    old = [{key: value for key, value in msgspec.to_builtins(change).items() if key not in new} for change in changes]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "marks.json").write_bytes(msgspec.json.format(msgspec.json.encode(old), indent=1) + b"\n")
 
 
 def fill_in(path: Path, *entries: tuple[str, str]) -> Path:

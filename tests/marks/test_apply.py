@@ -7,13 +7,27 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from marks.small_class import ANSWERS, LATER, LOST, WHEN, digest, fill_in, graded, hand_in, marked
+from marks.small_class import (
+    ANSWERS,
+    LATER,
+    LOST,
+    WHEN,
+    bare,
+    digest,
+    fill_in,
+    graded,
+    hand_in,
+    marked,
+    read_changes,
+    write_marks_file,
+)
 
 from grader.assignment.assignment import Assignment
 from grader.marks.apply import Applied, apply
 from grader.marks.template import template
-from grader.results.journal import read_changes, write_changes
-from grader.results.results import Change, SubmissionResult, write_result
+from grader.results import decisions
+from grader.results.journal import final
+from grader.results.results import Change, Final, SubmissionResult, read_result, write_result
 
 REASON = ("Reasons:", "Reasons:\n  Question 1.5 b: |\n    An earlier version of the assignment asked for it.")
 REASON_TEXT = "An earlier version of the assignment asked for it."
@@ -37,12 +51,17 @@ class Course:
     def apply(self, *files: Path, who: str = "Alex", when: str = WHEN, **options: bool) -> Applied:
         def rewrite(assignment: Assignment, results: Iterable[SubmissionResult], output: Path) -> list[str]:
             self.rewritten.append([result.submission for result in results])
-            for submission in self.rewritten[-1]:
-                (output / submission / "report.html").write_text("a newer report")
+            for result in results:
+                folder = output / result.submission
+                (folder / "report.html").write_text("a newer report")
+                counts = final(result, decisions.read_changes(folder))
+                write_result(folder, msgspec.structs.replace(read_result(folder / "result.json"), final=counts))
             (output / "grades.csv").write_text("a newer table")
             return []
 
-        return apply(self.assignment, self.output, files, who, when, rewrite=rewrite, **options)
+        applied = apply(self.assignment, self.output, files, who, when, rewrite=rewrite, **options)
+        applied.changes = {submission: bare(changes) for submission, changes in applied.changes.items()}
+        return applied
 
     def refused(self, *files: Path, **options: str | bool) -> list[str]:
         """The faults, without the file's name; nothing was changed."""
@@ -64,7 +83,8 @@ def course(assignment: Assignment, results: Path, tmp_path: Path) -> Course:
 
 def change(question: str, points: float | None, before: float | None, who: str = "Alex", **more: str) -> Change:
     more = {"when": WHEN, "answer": digest(ANSWERS.get(question, ""))} | more
-    return Change(question=question, points=points, before=before, who=who, **({"submission": "jane"} | more))
+    more = {"submission": "jane"} | more
+    return Change(question=question, points=points, before=before, adjustment=points or 0, who=who, **more)
 
 
 # What counts
@@ -132,9 +152,9 @@ def test_taking_out_what_a_check_said_decides_nothing(course: Course) -> None:
 def test_applying_twice_changes_nothing(course: Course) -> None:
     file = course.mark(("  1.1 c:", "  1.1 c: 1"), ("  1.5 b: 2", "  1.5 b: 3"), REASON)
     course.apply(file)
-    before = (course.output / "jane" / "marks.json").read_bytes()
+    before = decisions.read_changes(course.output / "jane")
     assert course.apply(file, when=LATER).changes == {"jane": []}
-    assert (course.output / "jane" / "marks.json").read_bytes() == before
+    assert decisions.read_changes(course.output / "jane") == before
     assert course.rewritten == [["jane"]]
 
 
@@ -187,7 +207,7 @@ def test_a_comment_is_taken_out_in_the_same_file(course: Course) -> None:
     file = course.mark(("  1.1 c:", "  1.1 c: 1"), ("Comments:", "Comments:\n  Question 1.1 c: |\n    Unclear."))
     course.apply(file)
     course.apply(fill_in(file, ("  Question 1.1 c: |", ""), ("    Unclear.", "")), when=LATER)
-    assert marked(course.output).question("1.1.c").changes[-1] == change("1.1.c", 1, 1, when=LATER)
+    assert bare(marked(course.output).question("1.1.c").changes)[-1] == change("1.1.c", 1, 1, when=LATER)
 
 
 def test_a_line_that_is_taken_out_says_nothing(course: Course) -> None:
@@ -255,7 +275,7 @@ def test_a_file_with_a_fault_is_left_out_whole_and_the_others_count(course: Cour
     jane = fill_in(course.folder / "marks" / "jane.yaml", ("  1.1 c:", "  1.1 c: 1"), ("  1.6 e:", "  1.6 e: 4"))
     fill_in(course.folder / "marks" / "joe.yaml", ("  1.1 c:", "  1.1 c: 1"))
     applied = course.apply(course.folder / "marks")
-    assert applied.faults == [f"{jane}: line 31: 1.6 e: 4 is not between 0 and 3"]
+    assert applied.faults == [f"{jane}: line 33: 1.6 e: 4 is not between 0 and 3"]
     assert [result.submission for result in applied.results] == ["joe"]
     assert read_changes(course.output / "jane") == []
     assert marked(course.output, "joe").points == 4.5
@@ -311,7 +331,7 @@ def test_reports_that_were_not_made_anew_are_made_the_next_time(course: Course) 
     [
         ([("  1.1 c:", "  1.1 c: 1.5")], "line 17: 1.1 c: 1.5 is not between 0 and 1"),
         ([("  1.1 c:", "  1.1 c: -0.5")], "line 17: 1.1 c: -0.5 is not between 0 and 1"),
-        ([("  1.6 e:", "  1.6 e: 0.25")], "line 31: 1.6 e: 0.25 is not a multiple of half a point"),
+        ([("  1.6 e:", "  1.6 e: 0.25")], "line 33: 1.6 e: 0.25 is not a multiple of half a point"),
         ([("  1.1 c:", "  1.1 c: good")], "line 17: 1.1 c: 'good' is no number of points, such as 1 or 0.5"),
         ([("  1.1 c:", "  1.1 d: 1")], "line 17: there is no question 1.1 d"),
         (
@@ -320,7 +340,7 @@ def test_reports_that_were_not_made_anew_are_made_the_next_time(course: Course) 
         ),
         (
             [("  1.6 d:", "  1.6 d: 0")],
-            "line 25: 1.6 d: the checks gave between 0.5 and 1.5; to give 0, say why under `Reasons`",
+            "line 27: 1.6 d: the checks gave between 0.5 and 1.5; to give 0, say why under `Reasons`",
         ),
         ([REASON], "line 19: 1.5 b: has a reason, but 2 is what the checks gave; change the points, or take it out"),
         (
@@ -331,8 +351,8 @@ def test_reports_that_were_not_made_anew_are_made_the_next_time(course: Course) 
             [("Comments:", "Comments:\n  Question 1.1 c: Why?")],
             "line 17: 1.1 c: has a text, but no points; give points, or take the text out",
         ),
-        ([("Comments:", "Comments:\n  Question 9.9 z: Why?")], "line 39: there is no question 9.9 z"),
-        ([("Reasons:", "Reasons:\n  Question 9.9 z: Why?")], "line 34: there is no question 9.9 z"),
+        ([("Comments:", "Comments:\n  Question 9.9 z: Why?")], "line 41: there is no question 9.9 z"),
+        ([("Reasons:", "Reasons:\n  Question 9.9 z: Why?")], "line 36: there is no question 9.9 z"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -349,11 +369,14 @@ def test_all_faults_of_a_file_are_told_at_once(course: Course) -> None:
     assert [fault.split(": ")[1] for fault in faults] == ["1.1 c", "1.5 b", "1.6 e"]
 
 
-def test_marks_for_an_earlier_hand_in_are_refused_in_one_line(course: Course) -> None:
+def test_marks_for_an_earlier_hand_in_are_refused_in_one_line_and_the_others_count(course: Course) -> None:
     file = course.mark(("  1.1 c:", "  1.1 c: 1"), ("  1.6 e:", "  1.6 e: 2"), ("  1.5 b: 2", "  1.5 b: 3"), REASON)
     hand_in(course.output, _1_1_c="Yes!", _1_5_b="def other(): ...")
-    (fault,) = course.refused(file)
-    assert fault.startswith("its marks for 1.1 c, 1.5 b are for an earlier hand-in, and the answer is another one now;")
+    applied = course.apply(file)
+    (fault,) = applied.faults
+    assert f"{file}: its marks for 1.1 c, 1.5 b are for an earlier hand-in, and the answer is another one now;" in fault
+    assert applied.changes == {"jane": [change("1.6.e", 2, None)]}
+    assert course.points == {"1.1.a": 1, "1.1.c": None, "1.5.b": 2, "1.6.d": 0.5, "1.6.e": 2}
 
 
 def test_marks_for_answers_that_stayed_the_same_count_after_a_new_hand_in(course: Course) -> None:
@@ -485,16 +508,25 @@ def test_comments_reasons_and_names_are_kept_as_written(course: Course, text: st
 
 def test_earlier_decisions_are_never_lost(course: Course) -> None:
     old = [change("1.1.c", 1, None, answer=digest("an earlier hand-in")), change("1.9.z", 5, 1)]
-    write_changes(course.output / "jane", old)
+    write_marks_file(course.output / "jane", old)
     course.apply(course.mark(("  1.1 c:", "  1.1 c: 0")))
     assert read_changes(course.output / "jane") == [*old, change("1.1.c", 0, None)]
 
 
-def test_what_the_checks_found_stays_as_it_was(course: Course) -> None:
-    before = (course.output / "jane" / "result.json").read_bytes()
-    course.apply(course.mark(("  1.5 b: 2", "  1.5 b: 0"), REASON))
-    assert (course.output / "jane" / "result.json").read_bytes() == before
-    assert msgspec.json.encode(graded()) == msgspec.json.encode(msgspec.json.decode(before, type=SubmissionResult))
+def test_the_points_that_count_are_beside_what_the_checks_found_which_stays_as_it_was(course: Course) -> None:
+    file = course.mark(("  1.1 c:", "  1.1 c: 0.5"), ("  1.5 b: 2", "  1.5 b: 0"), REASON)
+    apply(course.assignment, course.output, [file], "Alex", WHEN)
+    stored = read_result(course.output / "jane" / "result.json")
+    assert stored.final == Final(
+        points=2,
+        code_points=1.5,
+        points_to_mark=3,
+        points_in_review=1,
+        questions={"1.1.a": 1, "1.1.c": 0.5, "1.5.b": 0, "1.6.d": 0.5, "1.6.e": None},
+        decisions=2,
+        last=2,
+    )
+    assert msgspec.json.encode(msgspec.structs.replace(stored, final=None)) == msgspec.json.encode(graded())
 
 
 # Whose file it is

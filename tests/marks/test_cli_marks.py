@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
-from marks.small_class import fill_in, hand_in, marked
+from marks.small_class import ANSWERS, WHEN, digest, fill_in, hand_in, marked
 from typer.testing import CliRunner
 
 from grader.cli.marks import app
-from grader.results.journal import read_changes
+from grader.results.decisions import Decision, Store, read_changes
+from grader.results.items import Item
 from grader.results.results import SubmissionResult, write_result
+from grader.results.teamwork import Flag, Place, Share
 
 
 def printed(*arguments: object, status: int = 0) -> list[str]:
@@ -54,7 +58,7 @@ def test_marks_reach_the_report_the_overview_and_the_table(results: Path, rubric
     row = grades(results)
     assert (row["points"], row["1.1.c"], row["1.5.b"], row["points_to_mark"]) == ("4.5", "0.5", "2.5", "3")
     report = (results / "jane" / "report.html").read_text()
-    assert "Why does it &lt;b&gt;stop&lt;/b&gt; there?" in report
+    assert "Why does it <b>stop</b> there?" in report
     assert "The check took the wrong cell." in report
     assert "Alex Example" in report
     assert "4.5" in (results / "index.html").read_text()
@@ -139,6 +143,49 @@ def test_the_log_has_every_decision(results: Path, rubric: Path, file: Path, tmp
     ]
     assert [line.partition(" ")[2] for line in printed("log", results, "jane")] == lines
     assert printed("log", results, "joe", status=2) == [f"error: {results}: holds no submission 'joe'"]
+
+
+def test_the_log_has_all_else_that_was_stored_and_goes_into_a_repository_as_lines_of_json(
+    results: Path, rubric: Path
+) -> None:
+    place = Place(question="1.1.c", submission="jane", answer=digest(ANSWERS["1.1.c"]))
+    mark = Decision(
+        **{name: getattr(place, name) for name in ("question", "submission", "answer")}, points=1, items=["a"]
+    )
+    with Store.open(results) as store:
+        store.save_item(Item(question="1.1.c", key="a", text="Sees it", points=1, words="Good."), who="Alex", when=WHEN)
+        store.decide([mark], who="Alex", when=WHEN, op="1")
+        store.undo("Alex", WHEN)
+        store.split([place], who="Alex", when=WHEN)
+        store.flag([Flag(place=place, for_whom="Robin", note="Really?")], who="Alex", when=WHEN)
+        store.deal([Share(who="Robin", question="1.1.c", second=True)], who="Alex", when=WHEN)
+        store.name_shown("jane", who="Alex", when=WHEN)
+        gone = msgspec.structs.replace(mark, submission="gone", items=[])
+        store.decide([gone], who="Robin", when=WHEN, second=True)
+    lines = printed("log", results)
+    assert [line.removeprefix(f"{WHEN} ") for line in lines] == [
+        "Alex, item a of 1.1.c: 1, Sees it",
+        "Alex, jane, 1.1.c: – → 1; items: a",
+        "Alex, jane, taken back; 1.1.c: 1 → taken back",
+        "Alex, jane, 1.1.c: taken out of its group",
+        "Alex, jane, 1.1.c: flagged for Robin: Really?",
+        "Alex, 1.1.c: to be marked a second time by Robin",
+        "Alex, jane: the name was shown",
+        "Robin, gone, second mark, does not count; 1.1.c: – → 1; "
+        "does not count: no such submission is in these results",
+    ]
+    entries = [json.loads(line) for line in printed("log", results, "--jsonl")]
+    assert [(each["kind"], each["operation"]) for each in entries] == [
+        ("item", 1), ("decision", 2), ("decision", 3), ("split", 4), ("flag", 5), ("share", 6), ("name shown", 7),
+        ("decision", 8),
+    ]  # fmt: skip
+    assert entries[1] == {
+        "kind": "decision", "operation": 2, "id": 1, "who": "Alex", "when": WHEN, "submission": "jane",
+        "question": "1.1.c", "answer": place.answer, "points": 1, "before": None, "items": ["a"], "adjustment": 0,
+        "words": ["Good."], "comment": "", "reason": "", "replaces": 0,
+    }  # fmt: skip
+    assert (entries[2]["undoes"], entries[2]["points"], entries[7]["second"]) == (2, None, True)
+    assert len(printed("log", results, "jane", "--jsonl")) == 5
 
 
 def test_nothing_in_a_name_reaches_the_terminal_as_it_is(results: Path, rubric: Path, tmp_path: Path) -> None:

@@ -4,15 +4,18 @@ import re
 from pathlib import Path
 
 import msgspec
+import nbformat
 import pytest
-from marks.small_class import LOST, WHEN, digest, fill_in, graded, hand_in, marked
+from marks.small_class import LOST, WHEN, digest, fill_in, graded, hand_in, marked, write_marks_file
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from grader.assignment.assignment import Assignment
 from grader.marks import scorefile
 from grader.marks.scorefile import MAX_BYTES, ScoreFile, entered
 from grader.marks.template import file_name, template
+from grader.report.store import write_pages
 from grader.results.classlist import ClassList, HandIn, write_class_list
-from grader.results.journal import MarksError, write_changes
+from grader.results.journal import MarksError
 from grader.results.results import Change, SubmissionResult, write_result
 
 PAGE = f"""\
@@ -40,6 +43,8 @@ Score per question:
   # 1.6 d: Title of 1.6.d
   # In review: of 1.5, the checks gave 0.5, and could not decide on 1. Enter the points for the whole question.
   # It learns well: 94.9%: just below
+  # Answer, cell 4:
+  #   | params = fit()
   1.6 d:
 
   # 1.6 e: Title of 1.6.e
@@ -64,6 +69,27 @@ Made from:
   submission: jane
   changes: 0
 """
+
+
+def test_a_review_is_shown_with_its_code_and_its_cause(assignment: Assignment, results: Path, tmp_path: Path) -> None:
+    result = hand_in(results)
+    result.questions[3].notes = ["Cell 4 was stopped after 120 s."]
+    error = new_output("error", ename="ValueError", evalue="shapes (3,2)\nand (4,)", traceback=[])
+    cells = [new_code_cell("x") for _ in range(3)] + [new_code_cell("params = fit()", outputs=[error])]
+    write_pages(results, result, "a report", nbformat.writes(new_notebook(cells=cells)))
+    template(assignment, results, tmp_path / "marks")
+    text = (tmp_path / "marks" / "jane.yaml").read_text()
+    assert (
+        """\
+  # It learns well: 94.9%: just below
+  # Note: Cell 4 was stopped after 120 s.
+  # Answer, cell 4:
+  #   | params = fit()
+  # Error in cell 4: ValueError: shapes (3,2) and (4,)
+  1.6 d:
+"""
+        in text
+    )
 
 
 def content(path: Path) -> ScoreFile:
@@ -102,7 +128,7 @@ def test_nothing_in_a_new_file_counts_as_entered(assignment: Assignment, results
         answer=digest("def make_layer(): ..."),
         submission="jane",
     )
-    write_changes(results / "jane", [change])
+    write_marks_file(results / "jane", [change])
     (path,) = template(assignment, results, tmp_path / "marks").written
     file = content(path)
     assert nothing_is_entered(file)
@@ -258,3 +284,18 @@ def test_making_files_changes_no_result(assignment: Assignment, results: Path, t
     template(assignment, results, tmp_path / "marks")
     assert {path: path.read_bytes() for path in results.rglob("*") if path.is_file()} == before
     assert msgspec.json.encode(marked(results)) == msgspec.json.encode(graded())
+
+
+def test_a_mark_that_has_lapsed_is_told_where_the_new_answer_is_to_be_marked(
+    assignment: Assignment, results: Path, tmp_path: Path
+) -> None:
+    old = Change(
+        question="1.1.c", points=0.5, before=None, comment="Why?", who="Robin", when=WHEN, answer=digest("earlier"),
+        submission="jane",
+    )  # fmt: skip
+    override = msgspec.structs.replace(old, question="1.5.b", points=3, comment="", reason="Tolerated.")
+    write_marks_file(results / "jane", [old, override])
+    template(assignment, results, tmp_path / "marks")
+    text = (tmp_path / "marks" / "jane.yaml").read_text()
+    assert f"  # To be marked: 0 to 1.\n  # For an earlier answer, Robin gave 0.5 on {WHEN}: Why?\n" in text
+    assert f"  # For an earlier answer, Robin gave 3 on {WHEN}.\n" in text

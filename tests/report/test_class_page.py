@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import nbformat
 import pytest
+from nbformat.v4 import new_markdown_cell, new_notebook
 
 from grader.report.budget import CHECKS_LISTED, MESSAGES_LISTED
 from grader.report.class_page import judgement, render_index
 from grader.report.class_statistics import QuestionStatistics
-from grader.results.results import CheckResult, QuestionResult, SubmissionResult, total
+from grader.results.results import Adjustment, Change, CheckResult, Lateness, QuestionResult, SubmissionResult, total
 
 
 @pytest.fixture
@@ -37,10 +39,10 @@ def tiles(page: Any) -> list[str]:
 def test_the_head_tells_the_sums_of_the_class(page: Any) -> None:
     assert tiles(page) == [
         "9 submissions",
+        "4 of 6 answers left to mark",
+        "1 answer in review",
         "0.9 of 10.5 points so far, on average",  # (1 + 1.5 + 1 + 0 + 0 + 2) / 6
         "0.3 of 6.5 points for code, on average",
-        "8 points to be marked by a reader",
-        "1 point in review",
         "3 not graded",
     ]
 
@@ -56,7 +58,7 @@ def test_what_needs_a_person_comes_first_and_in_the_order_of_urgency(page: Any) 
     ]
     assert [todo.index(part) for part in parts] == sorted(todo.index(part) for part in parts)
     # ann, cleo, dan, and eve, who gave no answer; bob and ida are marked.
-    assert row(page, "1.1.e") == "1.1.e step size 4 2"
+    assert row(page, "1.1.e") == "1.1.e step size 4 1 2"
 
 
 def test_a_class_that_needs_nobody_says_so(assignment: Any, class_results: Any, read_page: Any) -> None:
@@ -71,7 +73,7 @@ def test_a_review_that_was_decided_needs_nobody(assignment: Any, class_results: 
     total(dan)
     page = read_page(render_index(assignment, class_results))
     assert "Checks that could not decide" not in section(page, "todo")
-    assert "0 points in review" in tiles(page)
+    assert "0 answers in review" in tiles(page)
 
 
 def test_the_spread_is_told_in_words_and_as_a_table(page: Any) -> None:
@@ -154,8 +156,47 @@ def test_only_so_many_checks_and_messages_are_listed_and_the_rest_is_counted(ass
 
 def test_a_row_has_the_sums_and_a_status_for_each_question(page: Any) -> None:
     assert row(page, "ann") == "ann 1 of 3 1 of 1 2 graded ✓passed, 1 of 1 ✎to be marked, – of 2"
-    assert row(page, "bob") == "bob 1.5 of 3 0 of 1 graded ✗failed, 0 of 1 ☑marked, 1.5 of 2"
+    assert row(page, "bob") == "bob 1.5 of 3 0 of 1 graded ✗failed, 0 of 1 1.5marked, 1.5 of 2"
     assert row(page, "dan") == "dan 0 of 3 0 of 1 2 1 graded ?in review, – of 1 ✎to be marked, – of 2"
+
+
+def test_a_part_of_the_points_is_partial_and_its_points_are_shown(assignment: Any, read_page: Any) -> None:
+    five = whole("five", 0.5)
+    page = read_page(render_index(assignment, [five, whole("none", 0)]))
+    assert row(page, "five") == "five 0.5 of 1 0.5 of 1 graded 0.5partial, 0.5 of 1"
+    assert row(page, "none") == "none 0 of 1 0 of 1 graded ✗failed, 0 of 1"
+    assert "1 partial, 1 failed" in squeezed(page.all("table", "questions")[0].text)
+
+
+def test_a_mark_that_has_lapsed_needs_a_person(assignment: Any, class_results: Any, read_page: Any) -> None:
+    ann = class_results[0].questions[1]
+    ann.lapsed = Change(question="1.1.e", points=2, before=None, who="A.", when="", answer="1f")
+    page = read_page(render_index(assignment, class_results))
+    todo = section(page, "todo")
+    assert "lapsed Marks for an answer that is not the last one: kept, or given anew, in grader mark" in todo
+    assert "1.1.e step size 1 mark: ann" in todo
+
+
+def test_who_is_late_and_what_that_takes_off_stands_in_the_table(
+    assignment: Any, class_results: Any, read_page: Any
+) -> None:
+    ann = class_results[0]
+    ann.late = Lateness(points=-0.5, words="1 day late: half a point off")
+    ann.adjustments = [Adjustment(kind="late", points=-0.5, words=ann.late.words)]
+    total(ann)
+    page = read_page(render_index(assignment, class_results))
+    assert row(page, "ann").startswith("ann 0.5 of 3 1 of 1 2 graded late: 1 day late: half a point off −0.5")
+
+
+def test_an_answer_that_was_not_given_has_one_status(page: Any) -> None:
+    assert row(page, "eve") == "eve 0 of 3 0 of 1 2 graded ∅missing, 0 of 1 ∅empty, to be marked, – of 2"
+
+
+def test_a_section_has_the_title_of_its_heading(assignment: Any, class_results: Any, read_page: Any) -> None:
+    nbformat.write(new_notebook(cells=[new_markdown_cell("## 1.1 Minimising (6 points)")]), assignment.reference)
+    page = read_page(render_index(assignment, class_results))
+    heads = [item.attributes for item in page.all("th") if item.attributes.get("scope") == "colgroup"]
+    assert [head.get("title") for head in heads] == ["Minimising", None, None, None]
 
 
 def test_the_most_that_can_be_had_stands_in_the_head_alone(assignment: Any, result: Any, read_page: Any) -> None:

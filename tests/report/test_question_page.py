@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from grader.report.budget import ANSWER_CELLS, ANSWER_CHARACTERS
 from grader.report.class_answers import collect_answers
 from grader.report.question_page import render_question
-from grader.results.results import QuestionResult, SubmissionResult
+from grader.results.results import Change, QuestionResult, SubmissionResult
 
 
 @pytest.fixture
@@ -37,35 +37,57 @@ def groups(page: Any) -> list[str]:
 
 
 def test_identical_and_near_identical_answers_stand_together_and_what_waits_comes_first(render: Any) -> None:
-    waiting, ascent, none = groups(render("1.1.a"))
-    # Two that are identical, and one that has a comment more, which waits for a person.
-    assert waiting.startswith("3 submissions, 2 near-identical answers ✓passed ?in review def optimize_f(x, y):")
-    assert "✓passed 1 of /1 ann cleo 1 near-identical answer, in 1 submission" in waiting
+    waiting, descent, ascent, none = groups(render("1.1.a"))
+    # What the checks tell apart is never alike: the third has a comment more, but waits for a person.
+    assert waiting.startswith("1 submission ?in review # mine def optimize_f(x, y):")
     assert waiting.endswith("?in review – of /1 takes 12.5 s dan")
+    assert descent.startswith("2 submissions, identical ✓passed def optimize_f(x, y):")
+    assert descent.endswith("✓passed 1 of /1 ann cleo")
     assert ascent.startswith("2 submissions, 2 near-identical answers ✗failed")
     assert "NameError: name 'grad_x_f' is not defined bob" in ascent
     assert none == "No answer found ∅missing 0 of /1 eve"
 
 
-def test_variants_that_wait_for_a_person_are_unfolded(render: Any) -> None:
-    waiting, ascent = render("1.1.a").all("details", "variants")
-    assert "open" in waiting.attributes
+def test_variants_that_wait_for_a_person_are_unfolded(render: Any, class_results: Any) -> None:
+    (ascent,) = render("1.1.a").all("details", "variants")
     assert "open" not in ascent.attributes
+    for place in (1, 8):  # bob and ida
+        class_results[place].questions[0].checks[0].status = "review"
+        class_results[place].questions[0].checks[0].points = None
+    (ascent,) = render("1.1.a").all("details", "variants")
+    assert "open" in ascent.attributes
+
+
+def test_identical_code_about_which_the_checks_differ_is_in_two_groups(render: Any, class_results: Any) -> None:
+    cleo = class_results[2].questions[0]
+    cleo.status, cleo.points, cleo.checks[0].status, cleo.checks[0].points = "failed", 0, "failed", 0
+    found = groups(render("1.1.a"))
+    assert [text for text in found if "def optimize_f(x, y): for" in text and "# mine" not in text] == [
+        next(text for text in found if text.endswith("✓passed 1 of /1 ann")),
+        next(text for text in found if text.endswith("✗failed 0 of /1 cleo")),
+    ]
 
 
 def test_the_lines_that_make_the_difference_are_marked(render: Any) -> None:
-    assert [item.text for item in render("1.1.a").all("mark")] == ["# mine", "    return x, y  # up"]
+    assert [item.text for item in render("1.1.a").all("mark")] == ["    return x, y  # up"]
 
 
 def test_identical_text_answers_stand_together_each_with_its_points(render: Any) -> None:
     other, slow, none = groups(render("1.1.e"))
     assert other == (
         "3 submissions, identical ✎to be marked ☑marked Too large diverges. "
-        "☑marked 1.5 of /2 Comment: Why? by A. Assistant bob ✎to be marked – of /2 dan "
-        "☑marked 2 of /2 Comment: Why? by A. Assistant ida"
+        "☑marked 1.5 of /2 Why? by A. Assistant bob ✎to be marked – of /2 dan "
+        "☑marked 2 of /2 Why? by A. Assistant ida"
     )
     assert slow == "2 submissions, identical ✎to be marked Too small is slow. ✎to be marked – of /2 ann cleo"
-    assert none == "No answer found ∅missing – of /2 eve"
+    assert none == "No answer found ∅empty, to be marked – of /2 eve"
+
+
+def test_a_mark_that_has_lapsed_stands_beside_the_answer(render: Any, class_results: Any) -> None:
+    lapsed = Change(question="1.1.e", points=1.5, before=None, comment="Why?", who="A.", when="", answer="1f")
+    class_results[0].questions[1].lapsed = lapsed
+    slow = next(text for text in groups(render("1.1.e")) if "Too small" in text)
+    assert "✎to be marked – of /2 Lapsed: 1.5 by A., for an earlier answer Why? ann ✎to be marked – of /2 cleo" in slow
 
 
 def test_the_head_the_points_and_the_checks_are_over_the_whole_class(render: Any) -> None:
@@ -80,6 +102,8 @@ def test_the_head_the_points_and_the_checks_are_over_the_whole_class(render: Any
 
 def test_the_criteria_are_on_the_page(render: Any) -> None:
     page = render("1.1.e")
+    # One card holds what is said of all answers.
+    assert len(page.all("section", "panel")) == 1
     assert "Marking criteria 2 points One point for each of: too small: slow;" in page.text
     assert "4 to be marked" in [squeezed(tile.text) for tile in page.all("div", "tile")]
 

@@ -6,10 +6,12 @@ import re
 from itertools import pairwise
 from typing import Any
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from grader.report.render import render_submission
-from grader.results.results import Change, SubmissionResult, total
+from grader.results.results import Adjustment, Change, SubmissionResult, total
 
 
 @pytest.fixture
@@ -42,7 +44,6 @@ def test_the_overview_leads_to_every_question_and_says_how_it_went(page: Any, re
     assert "1.6.d train ?in review – of /1.5" in rows
     links = {item.attributes["href"] for item in page.all("a")}
     assert links >= {f"#q-{question.id}" for question in result.questions}
-    assert [caption.text.split()[1] for caption in page.all("caption")] == ["1.1", "1.3", "1.5", "1.6"]
 
 
 def test_every_link_leads_to_a_place_in_the_page(page: Any) -> None:
@@ -50,6 +51,86 @@ def test_every_link_leads_to_a_place_in_the_page(page: Any) -> None:
     assert len(ids) == len(set(ids))
     assert {item.attributes["href"].removeprefix("#") for item in page.all("a")} <= set(ids)
     assert {item.attributes.get("aria-labelledby") for item in page.elements} - {None} <= set(ids)
+
+
+def test_what_is_taken_off_for_lateness_stands_in_the_head_with_who_lifted_it(
+    assignment: Any, result: Any, notebook: Any, read_page: Any
+) -> None:
+    result.adjustments = [
+        Adjustment(kind="late", points=-0.5, words="1 day late: half a point off"),
+        Adjustment(
+            kind="late",
+            points=0,
+            automatic=-2,
+            words="Ill, with a note.",
+            who="A. Teacher",
+            when="2025-10-12T10:22:31Z",
+        ),
+    ]
+    page = read_page(render_submission(assignment, result, notebook))
+    assert [" ".join(item.text.split()) for item in page.all("p", "adjusted")] == [
+        "−0.5 points: 1 day late: half a point off",
+        "0 points: Ill, with a note. decided by A. Teacher on 12 October 2025, 10:22 UTC, instead of −2",
+    ]
+
+
+def captions(page: Any) -> list[str]:
+    return [" ".join(caption.text.split()) for caption in page.all("caption")]
+
+
+def test_a_section_has_the_points_that_are_known_and_says_whether_more_may_come(
+    assignment: Any, result: Any, notebook: Any, read_page: Any, page: Any
+) -> None:
+    assert captions(page) == [
+        "Section 1.1 0 of /3 so far", "Section 1.3 1 of /3 so far", "Section 1.5 2 of /2", "Section 1.6 – of /2.5",
+    ]  # fmt: skip
+    nbformat.write(
+        new_notebook(
+            cells=[
+                new_markdown_cell("# 1 Networks\n## 1.1 Minimising a `function` (6 points)\n## 1.1 Again"),
+                new_markdown_cell("### Section 1.3: Parts"),
+                new_code_cell("## 1.5 no heading"),
+            ]
+        ),
+        assignment.reference,
+    )
+    named = read_page(render_submission(assignment, result, notebook))
+    assert captions(named)[:3] == [
+        "1.1 Minimising a function 0 of /3 so far", "1.3 Parts 1 of /3 so far", "Section 1.5 2 of /2",
+    ]  # fmt: skip
+    heads = [" ".join(item.text.split()) for item in named.all("h2") if item.attributes["id"].startswith("st-")]
+    assert heads == ["1.1 Minimising a function", "1.3 Parts", "Section 1.5", "Section 1.6"]
+
+
+@pytest.mark.parametrize(
+    ("points", "expected"),
+    [pytest.param(4, "◐partial 4 of /5", id="a part"), pytest.param(0, "✗failed 0 of /5", id="nothing")],
+)
+def test_failed_is_only_what_earned_nothing(
+    assignment: Any, result: Any, notebook: Any, read_page: Any, points: float, expected: str
+) -> None:
+    result.questions[0].points, result.questions[0].max_points = points, 5
+    page = read_page(render_submission(assignment, result, notebook))
+    assert expected in article(page, "1.1.a")
+    assert any("gradient descent " + expected in " ".join(row.text.split()) for row in page.all("tr"))
+
+
+def test_an_empty_answer_of_a_text_question_has_one_status(
+    assignment: Any, result: Any, notebook: Any, read_page: Any
+) -> None:
+    result.questions[1].status, result.questions[1].cells = "missing", []
+    page = read_page(render_submission(assignment, result, notebook))
+    assert article(page, "1.1.e").startswith("1.1.e step size ∅empty, to be marked – of /2")
+    assert "∅missing" not in article(page, "1.1.e")
+
+
+def test_a_line_of_the_criteria_that_ends_a_sentence_is_a_line_of_its_own(
+    assignment: Any, result: Any, notebook: Any, read_page: Any
+) -> None:
+    result.questions[1].criteria = "0.5 for the reason: it\nis slow (see below.)\n0.5 for `nan`.\n\n```\na;\nb\n```"
+    html = render_submission(assignment, result, notebook)
+    assert "<p>0.5 for the reason: it\nis slow (see below.)<br>\n0.5 for <code>nan</code>.</p>" in html
+    assert "<pre><code>a;\nb\n</code></pre>" in html
 
 
 @pytest.mark.parametrize(
@@ -193,7 +274,7 @@ def test_cells_that_the_notebook_does_not_have_are_passed_over(
 # What a person decided
 
 
-def change(question: str, points: float | None, before: float | None, **said: str) -> Change:
+def change(question: str, points: float | None, before: float | None, **said: Any) -> Change:
     said = {"who": "A. Assistant", "when": "2025-10-12T10:22:31Z", "answer": "1f"} | said
     return Change(question=question, points=points, before=before, **said)
 
@@ -209,7 +290,9 @@ def mark(result: SubmissionResult, number: int, *changes: Change, automatic: flo
 def marked(assignment: Any, result: Any, notebook: Any, read_page: Any) -> Any:
     """Two text questions, one with room for a comment; and a check that was overridden."""
     mark(result, 0, change("1.1.a", 1, 0, reason="The name is given above:\n  it is right."), automatic=0)
-    mark(result, 1, change("1.1.e", 1.5, None, comment="Right, but <b>why</b>?\n  See *above*."))
+    mark(
+        result, 1, change("1.1.e", 1.5, None, words=["**Counts.**"], comment="Right, but *why*?\n  See above: $\\eta$.")
+    )
     mark(result, 6, change("1.6.d", 1.5, None, reason="Seen to run."), automatic=None)
     return read_page(render_submission(assignment, result, notebook))
 
@@ -221,7 +304,7 @@ def marked(assignment: Any, result: Any, notebook: Any, read_page: Any) -> Any:
         pytest.param(
             "1.1.e", "☑ 1.5 of 2 points, given by A. Assistant on 12 October 2025, 10:22 UTC.", id="who, when"
         ),
-        pytest.param("1.1.e", "Comment: Right, but <b>why</b>? See *above*.", id="comment, as it was written"),
+        pytest.param("1.1.e", "10:22 UTC. Counts. Right, but why? See above: η", id="words of an item, and comment"),
         pytest.param("1.1.e", "1.5 of 2 points", id="beside the criteria"),
         pytest.param("1.1.a", "1 of 1 point, given by A. Assistant", id="override"),
         pytest.param("1.1.a", "10:22 UTC; the checks gave 0 of 1.", id="what the checks gave"),
@@ -244,7 +327,17 @@ def test_nothing_that_was_decided_waits_for_a_person(marked: Any) -> None:
 
 
 def test_the_lines_of_a_comment_are_kept(marked: Any) -> None:
-    assert "Right, but <b>why</b>?\n  See *above*." in [item.text for item in marked.all("span")]
+    assert "<p>Right, but <em>why</em>?<br>\nSee above: <math" in marked.html
+
+
+def test_a_comment_is_markdown_and_runs_nothing(assignment: Any, result: Any, notebook: Any, read_page: Any) -> None:
+    attack = "<script>alert(1)</script><img src=x onerror=alert(1)>[a](javascript:alert(1)) <b onclick=x>bold</b>"
+    mark(result, 1, change("1.1.e", 1, None, comment=attack))
+    page = read_page(render_submission(assignment, result, notebook))
+    assert page.all("script") == []
+    assert [item.attributes for item in page.all("b") if item.text == "bold"] == [{}]
+    assert not any("onerror" in item.attributes or "onclick" in item.attributes for item in page.elements)
+    assert not any("javascript" in value for item in page.elements for value in item.attributes.values())
 
 
 def test_one_decision_is_told_once(marked: Any) -> None:
@@ -264,9 +357,9 @@ def test_of_several_decisions_all_are_told_the_oldest_first(
     page = read_page(render_submission(assignment, result, notebook))
     (history,) = page.all("details", "history")
     assert " ".join(history.text.split()) == (
-        "3 decisions, the oldest first 12 October 2025, 10:22 UTC, A. Assistant: – became 1 Comment: Half. "
+        "3 decisions, the oldest first 12 October 2025, 10:22 UTC, A. Assistant: – became 1 Half. "
         "13 October 2025, 10:00 UTC, B. Teacher: took earlier decisions back "
-        "12 October 2025, 10:22 UTC, A. Assistant: – became 2 Comment: All."
+        "12 October 2025, 10:22 UTC, A. Assistant: – became 2 All."
     )
     assert "☑ 2 of 2 points" in article(page, "1.1.e")
 

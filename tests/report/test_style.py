@@ -10,7 +10,7 @@ import pytest
 import grader.report
 
 SHEET = (Path(grader.report.__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
-STATUSES = ("passed", "failed", "review", "carried", "missing", "marking", "marked")
+STATUSES = ("passed", "failed", "review", "carried", "missing", "marking", "marked", "partial")
 SYNTAX = ("keyword", "name", "string", "number", "comment", "builtin")
 PAIRS = [
     *((status, f"{status}-bg") for status in STATUSES),

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 import pytest
 from marks.small_class import LATER, WHEN, digest, graded
 
-from grader.results.journal import MarksError, merged, read_changes, write_changes
-from grader.results.results import Change, SubmissionResult
+from grader.results.journal import adjusted, final, merged
+from grader.results.results import Change, Lateness, SubmissionResult
 
 
 def change(question: str, points: float | None, answer: str | None = None, who: str = "Alex", **more: str) -> Change:
@@ -19,27 +17,6 @@ def change(question: str, points: float | None, answer: str | None = None, who: 
 def sums(result: SubmissionResult) -> dict[str, float]:
     names = ("points", "code_points", "points_to_mark", "points_in_review")
     return {name: getattr(result, name) for name in names}
-
-
-def test_what_is_written_is_read_again(tmp_path: Path) -> None:
-    changes = [change("1.1.c", 0.5, comment="a\nb", reason=""), change("1.1.c", None)]
-    write_changes(tmp_path, changes)
-    assert read_changes(tmp_path) == changes
-
-
-def test_where_nobody_has_decided_anything_there_are_no_changes(tmp_path: Path) -> None:
-    assert read_changes(tmp_path) == []
-    assert read_changes(tmp_path / "nowhere") == []
-
-
-@pytest.mark.parametrize("content", [b"[", b"{}", b'[{"question": "1.1.c"}]', b"\xff"])
-def test_a_damaged_journal_is_named_in_one_line(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "marks.json").write_bytes(content)
-    with pytest.raises(MarksError) as caught:
-        read_changes(tmp_path)
-    (fault,) = caught.value.faults
-    assert f"{tmp_path / 'marks.json'}: is damaged" in fault
-    assert "\n" not in fault
 
 
 def test_without_decisions_the_checks_decide() -> None:
@@ -87,7 +64,7 @@ def test_decisions_taken_back_leave_the_question_to_the_checks() -> None:
 
 def test_a_decision_about_another_answer_does_not_count() -> None:
     result = merged(graded(), [change("1.1.c", 1, answer="what was handed in before"), change("1.6.e", 2)])
-    assert result.question("1.1.c") == graded().question("1.1.c")
+    assert msgspec.structs.replace(result.question("1.1.c"), lapsed=None) == graded().question("1.1.c")
     assert result.question("1.6.e").points == 2
 
 
@@ -131,3 +108,74 @@ def test_a_later_time_is_no_later_place() -> None:
 def test_a_decision_counts_for_its_own_submission_alone(root: str, submission: str, points: float | None) -> None:
     result = msgspec.structs.replace(graded(), root=root)
     assert merged(result, [change("1.1.c", 0.5, submission=submission)]).question("1.1.c").points == points
+
+
+# What has lapsed
+
+
+def test_a_decision_about_an_earlier_answer_has_lapsed_until_somebody_decides_again() -> None:
+    old = [change("1.1.c", 1, answer="first"), change("1.1.c", 0.5, answer="second"), change("1.5.b", 3, answer="old")]
+    result = merged(graded(), old)
+    assert result.question("1.1.c").lapsed == old[1]
+    # Also where it was one about points that checks gave.
+    assert result.question("1.5.b").lapsed == old[2]
+    assert [question.lapsed for question in result.questions if question.id not in ("1.1.c", "1.5.b")] == [None] * 3
+    assert merged(graded(), [*old, change("1.1.c", 0)]).question("1.1.c").lapsed is None
+    # Who takes a decision back has looked.
+    assert merged(graded(), [*old, change("1.1.c", 0), change("1.1.c", None)]).question("1.1.c").lapsed is None
+    assert (
+        merged(graded(), [change("1.1.c", 1, answer="a"), change("1.1.c", None, answer="a")]).questions[1].lapsed
+        is None
+    )
+    assert merged(graded(), [change("1.1.c", 1, answer="a", submission="joe")]).questions[1].lapsed is None
+
+
+def test_a_mark_above_what_the_question_is_worth_now_has_lapsed() -> None:
+    mark = change("1.1.c", 2)
+    assert merged(graded(), [mark]).question("1.1.c").lapsed == mark
+
+
+# Adjustments
+
+DUE = Lateness(
+    submitted="2026-03-02T10:00", due="2026-03-01T12:00", minutes=1320, points=-2, by="22 h", words="22 h late"
+)
+
+
+def adjusting(question: str, points: float | None, answer: str = "", reason: str = "Ill.") -> Change:
+    return Change(
+        question=question, points=points, before=None, who="Alex", when=WHEN, answer=answer, submission="jane",
+        reason=reason,
+    )  # fmt: skip
+
+
+def late() -> SubmissionResult:
+    return msgspec.structs.replace(graded(), late=DUE)
+
+
+def test_lateness_takes_off_what_the_rubric_says_and_everybody_can_see_it() -> None:
+    result = merged(late(), [change("1.1.c", 1)])
+    assert (result.points, result.adjustment) == (2.5, -2)
+    assert [(each.kind, each.points, each.who) for each in result.adjustments] == [("late", -2, "")]
+    assert adjusted(result) == "Adjusted: 2 taken off: 22 h late."
+    assert final(result, [change("1.1.c", 1)]).adjustment == -2
+
+
+def test_a_person_can_lift_it_and_give_it_back_to_the_rule() -> None:
+    lifted = adjusting("late", 0, DUE.key)
+    result = merged(late(), [lifted])
+    assert (result.points, result.adjustment, result.adjustments[0].automatic) == (3.5, 0, -2)
+    assert (result.adjustments[0].words, result.adjustments[0].who, adjusted(result)) == ("Ill.", "Alex", "")
+    assert merged(late(), [lifted, adjusting("late", None, DUE.key)]).points == 1.5
+    # For this hand-in, and not for a later one.
+    again = msgspec.structs.replace(late(), late=msgspec.structs.replace(DUE, submitted="2026-03-09T10:00"))
+    assert merged(again, [lifted]).points == 1.5
+
+
+def test_points_are_adjusted_for_any_other_reason_but_not_below_nothing_nor_above_the_maximum() -> None:
+    cases = {-1.5: 2, 1: 4.5, -50: 0, 50: 9.5}
+    for points, expected in cases.items():
+        result = merged(graded(), [adjusting("adjustment", points)])
+        assert (result.points, result.adjustment) == (expected, expected - 3.5)
+        assert sum(question.points or 0 for question in result.questions) + result.adjustment == result.points
+    assert merged(graded(), [adjusting("adjustment", 1), adjusting("adjustment", None)]).points == 3.5

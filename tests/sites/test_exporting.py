@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ from sites.downloads import (
 from sites.gradings import in_review, of_status, result_for
 
 from grader.results.classlist import CLASS_FILE, ClassList, HandIn, Site, SiteError, read_class_list, write_class_list
+from grader.results.decisions import Decision, Store
 from grader.results.results import Change, SubmissionResult, total, write_result
 from grader.sites.exporting import Exported, export_grades
 from grader.sites.importing import Imported, import_download
@@ -583,9 +583,9 @@ def test_the_score_sheet_has_points_and_comments_and_nothing_for_markers(moodle:
 
 def test_a_report_that_is_older_than_the_marks_is_not_handed_out(moodle: Class) -> None:
     moodle.write_reports()
-    folder = moodle.folder / "jane-smith-640693"
-    (folder / "marks.json").write_text("[]")
-    os.utime(folder / "report.html", (1, 1))
+    mark = Decision(question="1.2.a", submission="jane-smith-640693", answer="", points=1)
+    with Store.open(moodle.folder) as store:
+        store.decide([mark], who="Alex", when="2026-03-01T10:00:00+00:00")
     exported = moodle.export(feedback=moodle.zip)
     assert JANE.user not in reimport.moodle_feedback(moodle.zip)
     assert exported.notes[-1] == (

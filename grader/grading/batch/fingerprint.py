@@ -19,14 +19,16 @@ import msgspec
 
 import grader
 from grader.assignment.assignment import Assignment, Question
-from grader.results.results import Change
 
-SHOWN_ONLY = ("title", "criteria")
+SHOWN_ONLY = ("title", "criteria", "items")
 """What of a question only readers see: a change of it makes new reports, not new grades."""
 NOT_GRADING = {
-    *("cli", "marks", "report", "sites", "slicing", "students", "validation", "faults.py", "light.py"),
+    *("cli", "desk", "marks", "report", "sites", "slicing", "students", "validation", "faults.py", "light.py"),
     *("execution/waiting.py", "grading/batch", "grading/workers.py"),
-    *("results/classlist.py", "results/journal.py", "results/names.py"),
+    *("results/classlist.py", "results/database.py", "results/decisions.py", "results/earlier.py"),
+    "results/history.py",
+    *("results/items.py", "results/rows.py", "results/teamwork.py"),
+    *("results/journal.py", "results/names.py"),
 }
 """Parts of this package that no grade depends on."""
 
@@ -41,15 +43,15 @@ class Fingerprints:
 
     @cached_property
     def pages(self) -> str:
-        """All that a report follows from, but the result and the marks. Workers, who only compare, never need it."""
+        """All that a report follows from, but the result and the decisions, of which a result says which are in it.
+
+        Workers, who only compare, never need it.
+        """
         return _digest(_pages(self.assignment))
 
     def of_result(self, content: bytes) -> str:
         """Of the result of a notebook's file."""
         return _digest([self.rubric, hashlib.sha256(content).hexdigest()])
-
-    def of_report(self, changes: Iterable[Change]) -> str:
-        return _digest([self.pages, msgspec.json.encode(list(changes)).hex()])
 
 
 @lru_cache(maxsize=1)

@@ -20,7 +20,7 @@ from grader.grading.batch.names import text_of
 from grader.grading.batch.sources import Handed, Source, lies_in, place
 from grader.report.store import read_notebook, stored
 from grader.results.classlist import ClassList, SiteError, read_class_list
-from grader.results.journal import MarksError, locked, read_changes, write_changes
+from grader.results.decisions import Store
 from grader.results.names import key
 from grader.results.results import Change, SubmissionResult, write_result
 
@@ -32,7 +32,7 @@ SHOWN = 12
 def remembered_roots(output: Path) -> frozenset[str]:
     """The folders that names were made from when these results were written."""
     return frozenset(
-        _root(output, result)
+        _root(output, result.root)
         for result in stored(output).values()
         if result is not None and result.root and not result.gone
     )
@@ -43,8 +43,9 @@ def root_of(source: Source, output: Path) -> str:
     return os.path.relpath(text_of(source.root), text_of(os.path.realpath(output)))
 
 
-def _root(output: Path, result: SubmissionResult) -> str:
-    return os.path.normpath(f"{text_of(os.path.realpath(output))}/{result.root}")
+def _root(output: Path, root: str) -> str:
+    """The folder that is called `root` in a result, from anywhere."""
+    return os.path.normpath(f"{text_of(os.path.realpath(output))}/{root}")
 
 
 def settle(assignment: Assignment, handed: Handed, output: Path) -> list[str]:
@@ -56,9 +57,16 @@ def settle(assignment: Assignment, handed: Handed, output: Path) -> list[str]:
     """
     settling = _Settling(assignment, handed, output)
     moves = settling.moves()
-    with locked(output):
-        notes = [settling.take_over(source, name) for source, name in moves]
-        return [*filter(None, notes), *settling.set_aside(), *settling.uncertain_marks()]
+    with contextlib.ExitStack() as stack:
+        store = Store.open_if_any(output)
+        if store is not None:
+            stack.enter_context(store)
+        notes = [settling.take_over(store, source, name) for source, name in moves]
+        notes += settling.set_aside()
+        if store is not None:
+            notes += [*settling.part_from_strangers(store), *settling.uncertain_marks(store)]
+            store.note_owners({source.name: (root_of(source, output), source.below) for source in settling.sources})
+        return list(filter(None, notes))
 
 
 class _Settling:
@@ -112,7 +120,7 @@ class _Settling:
         }
 
     def place(self, result: SubmissionResult) -> str:
-        return place(_root(self.output, result), result.source)
+        return place(_root(self.output, result.root), result.source)
 
     def same_person(self, source: Source) -> bool:
         """Whether the class list that is handed in and that of the results say so: two downloads of one class."""
@@ -133,7 +141,7 @@ class _Settling:
 
     def has_moved(self, source: Source, result: SubmissionResult) -> bool:
         """Whether the folder of all hand-ins has: it is not where it was, and most of them are the same, here."""
-        old = _root(self.output, result)
+        old = _root(self.output, result.root)
         if Path(old).is_dir():
             return False
         return self.moved(old, text_of(source.root))
@@ -145,7 +153,10 @@ class _Settling:
             both = [
                 (below[result.source], result)
                 for result in self.stored.values()
-                if result is not None and result.root and _root(self.output, result) == old and result.source in below
+                if result is not None
+                and result.root
+                and _root(self.output, result.root) == old
+                and result.source in below
             ]
             same = sum(
                 self.has_answers_of_its_own(result) and result.content == self.content(source)
@@ -273,7 +284,7 @@ class _Settling:
                 occupied.discard(ordered[-1][1])
         return [*staying, *ordered]
 
-    def take_over(self, source: Source, name: str) -> str:
+    def take_over(self, store: Store | None, source: Source, name: str) -> str:
         """Have the results called `name` be this hand-in's. Returns what is to be told."""
         result = self.stored[name]
         root = root_of(source, self.output)
@@ -282,14 +293,17 @@ class _Settling:
         now = (result.root, result.source, result.submission, result.gone, name)
         if now == (root, source.below, source.name, False, source.name):
             return ""
-        if name != source.name:
-            (self.output / name).rename(self.output / source.name)
         folder = self.output / source.name
-        with contextlib.suppress(MarksError):  # told where they are read for the report
-            changes = read_changes(folder)
-            bound = [self.bound(change, result, name, source) for change in changes]
-            if bound != changes:
-                write_changes(folder, bound)
+        # Where an earlier run was killed in between, the folder has its new name already, and the marks have not.
+        former = result.submission if name == source.name and not (self.output / result.submission).exists() else name
+        if former != source.name:
+            with store.renaming(former, source.name) if store is not None else contextlib.nullcontext():
+                if name != source.name:
+                    (self.output / name).rename(folder)
+        if store is not None:
+            unbound = [change for change in store.changes(source.name).get(source.name, []) if not change.submission]
+            certain = [change.id for change in unbound if self.is_certainly_about(change, result, source)]
+            store.bind(source.name, certain)
         new = msgspec.structs.replace(
             result, submission=source.name, root=root, source=source.below, gone=False, pages=""
         )
@@ -303,19 +317,15 @@ class _Settling:
             f"{source.place}: its results were called {name}, and are {source.name} now" if name != source.name else ""
         )
 
-    def bound(self, change: Change, result: SubmissionResult, name: str, source: Source) -> Change:
-        """A decision, as one about this submission, where it is certain that it is.
+    def is_certainly_about(self, change: Change, result: SubmissionResult, source: Source) -> bool:
+        """Whether a decision that does not say which submission it is about is certain to be about this one.
 
         In earlier versions others could have had this name before, where files of several folders are called alike.
         Then an empty answer, or one that somebody else has too, does not tell whose decision it is.
         """
-        if change.submission:
-            return msgspec.structs.replace(change, submission=source.name) if change.submission == name else change
-        if result.root or not (
+        return not result.root and (
             self.has_a_file_name_of_its_own(source) or self.is_nobody_elses(change.question, change.answer)
-        ):
-            return change
-        return msgspec.structs.replace(change, submission=source.name)
+        )
 
     def has_a_file_name_of_its_own(self, source: Source) -> bool:
         return self.file_names[PurePath(source.place).name] <= 1
@@ -325,6 +335,20 @@ class _Settling:
         taken = set(self.earlier.values())
         old = {result.file for name, result in self.stored.items() if result and not result.root and name not in taken}
         return Counter(PurePath(place).name for place in [*(source.place for source in self.handed.sources), *old])
+
+    def part_from_strangers(self, store: Store) -> Iterator[str]:
+        """See to it that who gets a name whose results were thrown away does not get the marks that were given then."""
+        for source in self.sources:
+            owner = store.owner(source.name)
+            if self.standing(source) is not None or owner is None or not owner[0]:
+                continue
+            if place(_root(self.output, owner[0]), owner[1]) == source.place:
+                continue
+            if aside := store.set_aside(source.name):
+                yield (
+                    f"{source.place}: another submission was called {source.name} before; what was decided about that "
+                    f"one does not count for this one, and is kept as {aside}"
+                )
 
     # What nobody hands in any more
 
@@ -371,14 +395,14 @@ class _Settling:
         if not result.gone:
             write_result(self.output / name, msgspec.structs.replace(result, gone=True))
 
-    def uncertain_marks(self) -> Iterator[str]:
+    def uncertain_marks(self, store: Store) -> Iterator[str]:
         names = []
+        journals = store.changes()
         for source in self.sources:
-            with contextlib.suppress(MarksError):
-                changes = read_changes(self.output / source.name)
-                known = {(change.question, change.answer) for change in changes if change.submission}
-                if any(not c.submission and (c.question, c.answer) not in known for c in changes):
-                    names.append(source.name)
+            changes = journals.get(source.name, [])
+            known = {(change.question, change.answer) for change in changes if change.submission}
+            if any(not c.submission and (c.question, c.answer) not in known for c in changes):
+                names.append(source.name)
         if names:
             yield (
                 "marks of an earlier version do not count where it is not certain for whom they were given; mark these "

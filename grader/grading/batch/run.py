@@ -16,6 +16,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from grader.assignment.assignment import Assignment
+from grader.assignment.lateness import lateness
 from grader.assignment.notebook import UnreadableNotebook, read_file
 from grader.execution.floor import shielded
 from grader.execution.runfolder import SandboxError
@@ -39,12 +40,26 @@ from grader.grading.batch.tasks import (
 )
 from grader.grading.submission import unreadable
 from grader.grading.workers import WorkerDied
-from grader.report.store import read_notebook, read_results, require_writable, reserved, write_overview, write_pages
-from grader.results.classlist import ClassList, write_class_list
-from grader.results.journal import MarksError, read_changes
-from grader.results.results import Change, SubmissionResult
+from grader.report.store import (
+    read_automatic,
+    read_notebook,
+    read_results,
+    require_writable,
+    reserved,
+    write_overview,
+    write_pages,
+)
+from grader.report.text import joined
+from grader.results.classlist import ClassList, SiteError, read_class_list, write_class_list
+from grader.results.decisions import Store, read_changes
+from grader.results.journal import MarksError, is_older
+from grader.results.results import Change, Lateness, SubmissionResult
+from grader.results.rows import now
+from grader.results.teamwork import Cell
 from grader.rubric.overtime import IN_A_ROW, uninterrupted
 
+KEPT = 100_000
+"""Characters of a cell that are kept when another hand-in replaces it."""
 TRIES = 2
 """A worker that dies is the harness's problem: its submission is given to another."""
 
@@ -93,7 +108,8 @@ def grade_all(
             for note in [*handed.notes, *changed]:
                 observer.noted(note)
             plan = make_plan(assignment, handed, output, fingerprints, seed, force, sandbox)
-            batch = _Batch(assignment, output, fingerprints, plan, sandbox, observer)
+            people = class_list or _known_class(output)
+            batch = _Batch(assignment, output, fingerprints, plan, sandbox, observer, people)
             observer.planned(plan)
             try:
                 if plan.todo:
@@ -107,6 +123,13 @@ def grade_all(
     return [batch.results[name] for name in plan.order]
 
 
+def _known_class(output: Path) -> ClassList | None:
+    """The class list of an earlier grading into the same folder."""
+    with contextlib.suppress(SiteError):
+        return read_class_list(output)
+    return None
+
+
 class _Batch:
     """One run over the submissions of a plan."""
 
@@ -118,7 +141,9 @@ class _Batch:
         plan: Plan,
         sandbox: SandboxMode,
         observer: Observer,
+        class_list: ClassList | None,
     ) -> None:
+        self.class_list = class_list
         self.assignment = assignment
         self.output = output
         self.fingerprints = fingerprints
@@ -210,8 +235,9 @@ class _Batch:
             file=submission.file,
             content=content,
             fingerprint=self.fingerprints.of_result(content),
-            pages=self.fingerprints.of_report(changes),
+            pages=self.fingerprints.pages,
             changes=tuple(changes),
+            late=self.late(submission.name),
             broken=self.broken(submission),
         )
 
@@ -223,10 +249,13 @@ class _Batch:
                 self.observer.noticed(fault)
             return []
 
+    def late(self, name: str) -> Lateness | None:
+        return lateness(self.assignment, self.class_list, name)
+
     def failed(self, submission: Submission, error: Exception) -> Outcome:
         result = not_graded(self.assignment, self.plan.seed, submission.name, submission.file, error)
-        changes = self.changes(submission.name)
-        return with_pages(self.assignment, result, None, self.fingerprints.of_report(changes), changes)
+        result.late = self.late(submission.name)
+        return with_pages(self.assignment, result, None, self.fingerprints.pages, self.changes(submission.name))
 
     # Writing
 
@@ -237,6 +266,7 @@ class _Batch:
             outcome.result, root=submission.root, source=submission.source, content=submission.content
         )
         try:
+            self.keep_answers(result)
             write_pages(self.output, result, outcome.report, outcome.notebook)
         except OSError as error:
             why = f"the results could not be written; a person must look: {one_line(error)}"
@@ -247,6 +277,24 @@ class _Batch:
                 write_pages(self.output, result, outcome.report, outcome.notebook)
         self.results[result.submission] = result
         self.observer.ended(result)
+
+    def keep_answers(self, result: SubmissionResult) -> None:
+        """Keep the answers that a new hand-in replaces: people may have marked them."""
+        before = read_automatic(self.output, result.submission)
+        if before is None:
+            return
+        new = {question.id: question.answer for question in result.questions}
+        old = [each for each in before.questions if each.answer and new.get(each.id) != each.answer]
+        notebook = read_notebook(self.output, result.submission) if old else None
+        if notebook is None:
+            return
+        answers = {each.id: (each.answer, [_cell(notebook, index) for index in each.cells]) for each in old}
+        try:
+            with Store.open(self.output) as store:
+                store.keep_answers(result.submission, answers, now())
+        except MarksError as error:
+            for fault in error.faults:
+                self.observer.noticed(fault)
 
     def write_copies(self, result: SubmissionResult, notebook: str | None) -> None:
         """Store a result for all who handed in the same notebook."""
@@ -270,15 +318,15 @@ class _Batch:
 
     def write_anew(self, result: SubmissionResult, notebook: NotebookNode | None) -> None:
         """Make the report of a result, and store both."""
+        result.late = self.late(result.submission)
         changes = self.changes(result.submission)
-        pages = self.fingerprints.of_report(changes)
-        self.write(with_pages(self.assignment, result, notebook, pages, changes))
+        self.write(with_pages(self.assignment, result, notebook, self.fingerprints.pages, changes))
 
     def refresh(self, result: SubmissionResult) -> None:
         """Make the report of a result that holds anew, where it would not be the same."""
-        pages = self.fingerprints.of_report(self.changes(result.submission))
-        file = self.plan.submissions[result.submission].file
-        if (result.pages, result.file) != (pages, file):
+        file, late = self.plan.submissions[result.submission].file, self.late(result.submission)
+        are_so = (result.pages, result.file, result.late) == (self.fingerprints.pages, file, late)
+        if not are_so or is_older(result, self.changes(result.submission)):
             for question in result.questions:
                 asked = self.assignment.question(question.id)
                 question.title, question.criteria = asked.title, asked.criteria
@@ -298,3 +346,8 @@ class _Batch:
         )
         if class_list is not None:
             write_class_list(self.output, class_list)
+
+
+def _cell(notebook: NotebookNode, index: int) -> Cell:
+    cell = notebook.cells[index] if index < len(notebook.cells) else {}
+    return Cell(cell_type=cell.get("cell_type", "raw"), source=joined(cell.get("source"))[:KEPT])

@@ -32,8 +32,8 @@ from grader.grading.shared import BorrowedReference
 from grader.grading.submission import Grader
 from grader.grading.workers import at, is_served, is_worker, tell
 from grader.report.render import render_submission
-from grader.results.journal import merged
-from grader.results.results import Change, SubmissionResult
+from grader.results.journal import final, merged
+from grader.results.results import Change, Lateness, SubmissionResult
 
 DOING = {"start": "starting", "read": "reading", "execute": "running its cells", "check": "checking"}
 """The stages of a grading, for those who watch."""
@@ -51,6 +51,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """The fingerprint of its report."""
     changes: tuple[Change, ...]
     """What people decided about it: the report shows that too."""
+    late: Lateness | None = None
     broken: dict[str, str] = {}
     """Checks that are not to be run, and why: others that did have ended their process."""
 
@@ -197,7 +198,7 @@ def grade_with(grader: Grader, task: Task) -> Outcome:
     except Exception as error:
         # A fault of the harness in one submission must not cost the others their grades.
         result, notebook = not_graded(grader.assignment, grader.seed, task.name, task.file, error), None
-    result.fingerprint = task.fingerprint
+    result.fingerprint, result.late = task.fingerprint, task.late
     return with_pages(grader.assignment, result, notebook, task.pages, task.changes)
 
 
@@ -224,9 +225,10 @@ def with_pages(
     """The report of a result. One that cannot be made makes the result an *error*, with what is known kept."""
     start = time.perf_counter()
     try:
-        report = render_submission(assignment, merged(result, changes), notebook)
+        decided = merged(result, changes)
+        report = render_submission(assignment, decided, notebook)
         text = None if notebook is None else nbformat.writes(notebook)
-        result.pages = pages
+        result.pages, result.final = pages, final(decided, changes)
         if result.timings:
             result.timings["report"] = time.perf_counter() - start
         return Outcome(result=result, report=report, notebook=text)

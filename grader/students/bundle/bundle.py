@@ -54,7 +54,7 @@ class Contents(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     preload: tuple[str, ...]
     limits: Limits
     questions: tuple[Question, ...]
-    """Without their criteria, which say what is right."""
+    """Without their criteria and items, which say what is right."""
     checks: tuple[Check, ...]
     hidden: dict[str, Hidden]
     """By question; one without hidden checks is not in it."""

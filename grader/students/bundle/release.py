@@ -82,7 +82,7 @@ def release(
         title=assignment.title,
         preload=assignment.preload,
         limits=assignment.limits,
-        questions=tuple(msgspec.structs.replace(question, criteria="") for question in assignment.questions),
+        questions=tuple(msgspec.structs.replace(question, criteria="", items=()) for question in assignment.questions),
         checks=tuple(public),
         hidden=_hidden(checks),
         seed=int(seed),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from marks.small_class import write_marks_file
 from notebooks import MINI, mini_notebook
 
 from grader.assignment.assignment import Assignment, load_assignment
@@ -17,7 +18,8 @@ from grader.grading.batch.owners import remembered_roots, root_of, settle
 from grader.grading.batch.sources import find_hand_ins
 from grader.report.store import read_results, write_pages
 from grader.results.classlist import ClassList, HandIn, write_class_list
-from grader.results.journal import merged, read_changes, write_changes
+from grader.results.decisions import Decision, Store, read_changes
+from grader.results.journal import merged
 from grader.results.results import Change, QuestionResult, SubmissionResult, read_result, total, write_result
 
 WHEN = "2026-03-01T10:00:00+00:00"
@@ -70,7 +72,7 @@ class Course:
         write_pages(self.output, result, "a report", nbformat.writes(self.notebook(text)))
         if mark is not None:
             change = Change(question="1.2.a", points=mark, before=None, who="Alex", when=WHEN, answer=digest(text))
-            write_changes(self.output / name, [change])
+            write_marks_file(self.output / name, [change])
 
     def settle(self, *paths: str | Path) -> list[str]:
         handed = find_hand_ins(list(map(Path, paths)), self.output, remembered_roots(self.output))
@@ -90,11 +92,10 @@ class Course:
 
     def mark(self, name: str, points: float) -> None:
         result = read_result(self.output / name / "result.json")
-        change = Change(
-            question="1.2.a", points=points, before=None, who="Alex", when=WHEN,
-            answer=result.question("1.2.a").answer, submission=name,
-        )  # fmt: skip
-        write_changes(self.output / name, [*read_changes(self.output / name), change])
+        answer = result.question("1.2.a").answer
+        decision = Decision(question="1.2.a", points=points, submission=name, answer=answer)
+        with Store.open(self.output) as store:
+            store.decide([decision], who="Alex", when=WHEN)
 
     def marks(self) -> dict[str, float | None]:
         """What counts, of everybody who is in the tables."""
@@ -171,7 +172,7 @@ def test_a_mark_for_an_empty_answer_or_one_that_others_have_does_not_come_along(
         result.question("1.2.a").answer = digest(text)
         write_result(course.output / POSITIONS[number - 1], result)
         (change,) = read_changes(course.output / POSITIONS[number - 1])
-        write_changes(course.output / POSITIONS[number - 1], [Change(**{**vars_of(change), "answer": digest(text)})])
+        write_marks_file(course.output / POSITIONS[number - 1], [Change(**{**vars_of(change), "answer": digest(text)})])
     notes = course.settle("submitted")
     assert course.marks() == {name(1): None, name(2): None, name(3): None, name(4): 0.5}
     assert len(read_changes(course.output / name(1))) == 1
@@ -354,5 +355,32 @@ def test_a_copy_of_somebodys_folder_takes_no_marks_along(course: Course) -> None
     course.hand_in("repos/bob/hw.ipynb", "")
     course.settle("repos")
     course.mark("ann-hw", 1)
-    shutil.copy(course.output / "ann-hw" / "marks.json", course.output / "bob-hw" / "marks.json")
+    write_marks_file(course.output / "bob-hw", read_changes(course.output / "ann-hw"))
     assert course.marks() == {"ann-hw": 1, "bob-hw": None}
+
+
+def test_whose_results_were_thrown_away_keeps_the_marks_and_nobody_else_of_that_name_gets_them(course: Course) -> None:
+    course.hand_in("group-a/ann.ipynb", "")
+    course.settle("group-a")
+    course.mark("ann", 1)
+    shutil.rmtree(course.output / "ann")
+    assert course.settle("group-a") == []
+    assert course.marks() == {"ann": 1}
+    shutil.rmtree(course.output / "ann")
+    # Another one, with an equal answer.
+    course.hand_in("group-b/ann.ipynb", "")
+    (note,) = course.settle("group-b")
+    assert "another submission was called ann before" in note
+    assert note.endswith("is kept as ann~1")
+    assert course.marks() == {"ann": None}
+    assert [each.points for each in read_changes(course.output / "ann~1")] == [1]
+
+
+def test_marks_follow_where_a_grading_was_killed_between_the_folder_and_the_result(course: Course) -> None:
+    course.hand_in("repos/ann/hw.ipynb", "one")
+    course.settle("repos/ann/hw.ipynb")
+    course.mark("hw", 0.5)
+    course.hand_in("repos/bob/hw.ipynb", "two")
+    (course.output / "hw").rename(course.output / "ann-hw")
+    course.settle("repos")
+    assert course.marks() == {"ann-hw": 0.5, "bob-hw": None}

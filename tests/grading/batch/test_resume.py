@@ -23,8 +23,9 @@ from grader.grading.batch.plan import Plan
 from grader.grading.batch.run import grade_all
 from grader.report.store import read_results, reserved
 from grader.results.classlist import ClassList, HandIn, read_class_list, write_class_list
-from grader.results.journal import write_changes
-from grader.results.results import Change, SubmissionResult, read_result
+from grader.results.decisions import Decision, Store, read_changes
+from grader.results.journal import is_older
+from grader.results.results import SubmissionResult, read_result
 
 WRONG = "def double(x):\n    return 3 * x"
 
@@ -192,11 +193,11 @@ def test_a_change_of_what_is_only_shown_makes_new_reports_and_no_new_grades(fold
 
 def test_marks_outlive_a_grading_and_show_in_the_next_report(folder: Class) -> None:
     question = folder.result("bob").question("1.2.a")
-    mark = Change(
-        question="1.2.a", points=0.5, before=None, comment="Half right.", who="tutor", when="2026-01-02T03:04:05Z",
-        answer=question.answer, submission="bob",
+    mark = Decision(
+        question="1.2.a", points=0.5, comment="Half right.", answer=question.answer, submission="bob"
     )  # fmt: skip
-    write_changes(folder.output / "bob", [mark])
+    with Store.open(folder.output) as store:
+        store.decide([mark], who="tutor", when="2026-01-02T03:04:05Z")
     assert names(folder.grade()) == ([], [], ["ann", "bob", "cem"])
     assert "Half right." in folder.report("bob")
     assert folder.result("bob").question("1.2.a").points is None
@@ -210,6 +211,56 @@ def test_marks_outlive_a_grading_and_show_in_the_next_report(folder: Class) -> N
         "cem": None,
     }
     assert ",0.5," in (folder.output / "grades.csv").read_text()
+
+
+def test_a_new_hand_in_lets_its_marks_lapse_and_keeps_the_answer_and_lateness_is_no_reason_to_grade(
+    folder: Class,
+) -> None:
+    question = folder.result("bob").question("1.2.a")
+    assert question.answer
+    mark = Decision(question="1.2.a", submission="bob", answer=question.answer, points=0.5)
+    with Store.open(folder.output) as store:
+        store.decide([mark], who="tutor", when="2026-01-02T03:04:05Z")
+    assert is_older(folder.result("bob"), read_changes(folder.output / "bob"))
+    folder.grade()
+    assert not is_older(folder.result("bob"), read_changes(folder.output / "bob"))
+    path = folder.submissions / "bob.ipynb"
+    old = notebook_answer(path, question.cells)
+    notebook = json.loads(path.read_text())
+    notebook["cells"][question.cells[0]]["source"] = "Quite another answer."
+    path.write_text(json.dumps(notebook))
+    assert names(folder.grade()) == (["bob"], [], ["ann", "cem"])
+    (result,) = [result for result in read_results(folder.output)[0] if result.submission == "bob"]
+    now = result.question("1.2.a")
+    assert (now.points, now.status) == (None, "to be marked")
+    assert now.lapsed is not None
+    assert (now.lapsed.points, now.lapsed.who) == (0.5, "tutor")
+    with Store.open(folder.output) as store:
+        (earlier,) = store.earlier_answers("bob", "1.2.a")
+    assert (earlier.answer, [cell.source for cell in earlier.cells]) == (question.answer, old)
+    # When it was due is told later, and who is late learns it without a new grade.
+    hand_ins = [
+        HandIn(submission=name, notebook=f"{name}.ipynb", person=name, submitted="2026-03-02T10:00") for name in NAMES
+    ]
+    late = ClassList(site="moodle", due="2026-03-01T12:00", hand_ins=hand_ins)
+    write_class_list(folder.submissions, late)
+    rubric = folder.rubric / "rubric.toml"
+    rubric.write_text(rubric.read_text().replace("[[question]]", "[late]\npoints_per_day = 0.5\n\n[[question]]", 1))
+    assert names(folder.grade()) == ([], [], ["ann", "bob", "cem"])
+    assert {
+        result.submission: (result.late.by, result.adjustment) for result in read_results(folder.output)[0]
+    } == dict.fromkeys(NAMES, ("22 h", -0.5))
+    assert "22 h late" in folder.report("cem")
+    assert "22 h" in (folder.output / "grades.csv").read_text()
+    assert names(folder.grade()) == ([], [], ["ann", "bob", "cem"])
+
+
+NAMES = ("ann", "bob", "cem")
+
+
+def notebook_answer(path: Path, cells: list[int]) -> list[str]:
+    """The sources of an answer's cells, as handed in."""
+    return ["".join(json.loads(path.read_text())["cells"][index]["source"]) for index in cells]
 
 
 def test_damaged_marks_are_told_and_lose_nothing(folder: Class) -> None:

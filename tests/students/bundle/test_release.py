@@ -20,8 +20,11 @@ from grader.validation.validate import workers_for
 
 @pytest.fixture(scope="module")
 def rubric(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The mini assignment, with one public check."""
-    return public_mini(tmp_path_factory.mktemp("rubric"), FIRST)
+    """The mini assignment, with one public check, and an item at its last question."""
+    folder = public_mini(tmp_path_factory.mktemp("rubric"), FIRST)
+    with (folder / "rubric.toml").open("a") as file:
+        file.write('\n[[question.item]]\ntext = "Sees it"\npoints = 1\nwords = "Twice double is quadruple."\n')
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +137,8 @@ def test_the_bundle_has_the_public_checks_alone(released: Released) -> None:
             "1.1.c": (1, 1.5),
         }
         assert [question.criteria for question in bundle.assignment.questions] == ["", "", "", ""]
+        assert [question.items for question in bundle.assignment.questions] == [(), (), (), ()]
+        assert "quadruple." not in zipfile.ZipFile(released.bundle).read("bundle.json").decode()
         source = (bundle.assignment.folder / "test_mini.py").read_text()
         assert "def test_double" in source
         assert "quadruple" not in source
