@@ -156,7 +156,7 @@ def test_a_wrong_sigmoid_is_told_and_the_corrected_one_passes(course: Path, tmp_
         page.run(answer)
         page.run(check)
         playwright_api.expect(result_of(check)).to_contain_text("not yet 1.3.a Logistic sigmoid · 0 of 1")
-        playwright_api.expect(result_of(check).locator("pre")).to_contain_text("sigmoid(tensor(1.)) is 0.268941")
+        playwright_api.expect(result_of(check).locator("pre")).to_contain_text("sigmoid(tensor(1)) is 0.268941")
         look_at(tab, "wrong")
 
         page.write(answer, RIGHT)
