@@ -49,7 +49,8 @@ def print_marked(results: Sequence[SubmissionResult]) -> None:
         if question.lapsed is not None
     ]
     if marked or lapsed:
-        typer.echo(f"Marked by people: {marked} answers; {left} to be marked, {review} in review, {len(lapsed)} lapsed")
+        answers = f"{marked} {'answer' if marked == 1 else 'answers'}"
+        typer.echo(f"Marked by people: {answers}; {left} to be marked, {review} in review, {len(lapsed)} lapsed")
     for submission, id, change in lapsed[:SHOWN]:
         typer.echo(
             f"lapsed: {shown(submission)} {id}: {shown(change.who)} gave {format_points(change.points)} for an earlier "

@@ -78,7 +78,8 @@ class Helper:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "grader.desk.helper", self._job],
+                # -P: the working folder may be the one of the hand-ins, and Python would import what lies there.
+                [sys.executable, "-P", "-m", "grader.desk.helper", self._job],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 # Ctrl-C is for the server, which closes this one.

@@ -18,7 +18,7 @@ def rows(text: str) -> list[dict[str, str]]:
 def test_the_header_names_the_sums_and_every_question(assignment: Any) -> None:
     assert grades_csv(assignment, []) == (
         "submission,file,status,code_points,code_max_points,points,max_points,points_to_mark,points_in_review,"
-        "1.1.a,1.1.e,1.3.a,1.3.b,1.3.f,1.5.a,1.6.d,1.6.g,message\n"
+        "adjustment,late,1.1.a,1.1.e,1.3.a,1.3.b,1.3.f,1.5.a,1.6.d,1.6.g,message\n"
     )
 
 
@@ -27,7 +27,7 @@ def test_a_graded_submission_has_its_points_and_unknown_ones_are_empty(assignmen
     (row,) = rows(grades_csv(assignment, [result]))
     assert list(row.values()) == [
         *("group-17", "hand-ins/group-17.ipynb", "graded", "3", "6.5", "3", "10.5", "4", "1.5"),
-        *("0", "", "0.5", "0", "", "2", "", "", ""),
+        *("0", "", "0", "", "0.5", "0", "", "2", "", "", ""),
     ]
 
 

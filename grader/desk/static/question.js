@@ -57,6 +57,7 @@ export function groupTitle(group) {
 export function evidence(question, group, acts) {
   const others = group.members;
   const shown = others.slice(0, 12);
+  const checks = group.checks_html && h("section.d-checks", { html: `<h2>What the checks say</h2>${group.checks_html}` });
   return [
     h("p.d-members", {}, shown.map((alias) => h("a", { href: `${base}/s/${part(alias)}` }, group.names?.[others.indexOf(alias)] || alias)), others.length > shown.length && h("span", {}, `and ${others.length - shown.length} more`)),
     group.offered && !group.decision && h("div.d-note", {}, decisionView(group.offered, "The same answer has this mark already", question), h("p", {}, acts.keyed ? ["It is filled in: ", kbd("save"), " takes it over."] : "It is filled in: save it to take it over.")),
@@ -65,10 +66,12 @@ export function evidence(question, group, acts) {
     (group.flags ?? []).map((flag) => h("p.d-note", {}, h("b", {}, `⚑ ${flag.who}`), flag.to && ` for ${flag.to}`, flag.note && `: ${flag.note}`, " ", acts.unflag && h("button", { type: "button", onclick: acts.unflag }, "Take the flag down"))),
     group.empty ? h("p.none", {}, "No answer was found.", acts.keyed && h("span.d-keyed", {}, " ", kbd("none"), " gives all of them no points.")) : h("div.d-answer-body", { html: group.answer_html }),
     h("div", { id: `changes-${question.id}-${group.id}`, hidden: true }),
-    group.checks_html && h("section.d-checks", { html: `<h2>What the checks say</h2>${group.checks_html}` }),
+    question.kind === "code" && checks,
     group.notes_html && h("div", { html: group.notes_html }),
     // On a phone the items come first: the run is a touch away.
     group.context_html && h("details.d-context", { open: !matchMedia("(max-width: 40rem)").matches }, h("summary", {}, "What it talks about"), h("div", { html: group.context_html })),
+    // To a text, what was run says more than what the checks say of it.
+    question.kind === "text" && checks,
   ];
 }
 

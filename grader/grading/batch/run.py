@@ -46,6 +46,7 @@ from grader.report.store import (
     read_results,
     require_writable,
     reserved,
+    rewrite_report,
     write_overview,
     write_pages,
 )
@@ -341,6 +342,10 @@ class _Batch:
         results, faults = read_results(self.output)
         for fault in faults:
             self.observer.noticed(fault)
+        for result in results:
+            # Somebody has decided while its report was made.
+            if result.submission in self.results and is_older(result, self.changes(result.submission)):
+                rewrite_report(self.assignment, self.output, result.submission)
         write_overview(
             self.assignment, [each for each in results if each.assignment == self.assignment.title], self.output
         )

@@ -234,6 +234,9 @@ def test_the_evidence_is_beside_the_answer(start: Any, open_desk: Any) -> None:
     page = open_desk(start("--as", "Ada"), "q/1.1.b")
     while "No answer" in title(page):
         press(page, "j")
+    page.keyboard.press("m")
+    # Those that add up to full marks.
+    assert [item.get_attribute("aria-pressed") for item in page.locator(".d-item").all()] == ["true", "true", "false"]
     context = page.locator(".d-context")
     expect(context.locator("pre.code").first).to_contain_text("def mean(values):")
     image = context.locator("figure.image img")
@@ -265,6 +268,9 @@ def test_a_mark_for_an_earlier_answer_has_lapsed_and_can_be_kept(start: Any, ope
     press(page, "Enter")
     expect(page.locator(".d-note", has_text="The mark counts no more.")).to_be_visible()
     expect(page.locator(".d-note details")).to_contain_text(SPREAD[0])
+    page.keyboard.press("d")
+    expect(page.locator(".changes")).to_have_text("The standard deviation, or the quartiles.")
+    expect(page.locator(".changes ins")).to_have_text(", or the quartiles")
     page.get_by_role("button", name="Use this mark again").click()
     press(page, "Enter")
     settled(page)
