@@ -342,7 +342,27 @@ def test_what_a_killed_one_left_half_written_is_cleared_away(folder: Class) -> N
     assert [path.exists() for path in [*left, kept]] == [False, False, True]
 
 
-<<<<<<< HEAD
+def test_what_is_decided_while_a_report_is_made_is_in_it_when_the_grading_ends(folder: Class) -> None:
+    path = folder.submissions / "bob.ipynb"
+    notebook = json.loads(path.read_text())
+    notebook["metadata"]["changed"] = True
+    path.write_text(json.dumps(notebook))
+    answer = folder.result("bob").question("1.2.a").answer
+
+    class Marks(Observer):
+        def ended(self, result: SubmissionResult) -> None:
+            # Its report was made before.
+            if result.submission == "bob":
+                mark = Decision(question="1.2.a", submission="bob", answer=answer, points=0.5, comment="Half of it.")
+                with Store.open(folder.output) as store:
+                    store.decide([mark], who="tutor", when="2026-01-02T03:04:05Z")
+
+    grade_all(folder.assignment, [folder.submissions], folder.output, here, seed=None, observer=Marks())
+    assert "Half of it." in folder.report("bob")
+    assert not is_older(folder.result("bob"), read_changes(folder.output / "bob"))
+    assert ",0.5," in (folder.output / "grades.csv").read_text()
+
+
 # With a worker of their own
 
 
@@ -364,24 +384,3 @@ def test_what_ran_without_bubblewrap_does_not_count_where_that_is_required(tmp_p
     assert names(folder.grade()) == (["ann", "bob"], ["cem"], [])
     assert folder.result("bob").sandbox == "bubblewrap"
     assert names(folder.grade(sandbox="none")) == ([], [], ["ann", "bob", "cem"])
-=======
-def test_what_is_decided_while_a_report_is_made_is_in_it_when_the_grading_ends(folder: Class) -> None:
-    path = folder.submissions / "bob.ipynb"
-    notebook = json.loads(path.read_text())
-    notebook["metadata"]["changed"] = True
-    path.write_text(json.dumps(notebook))
-    answer = folder.result("bob").question("1.2.a").answer
-
-    class Marks(Observer):
-        def ended(self, result: SubmissionResult) -> None:
-            # Its report was made before.
-            if result.submission == "bob":
-                mark = Decision(question="1.2.a", submission="bob", answer=answer, points=0.5, comment="Half of it.")
-                with Store.open(folder.output) as store:
-                    store.decide([mark], who="tutor", when="2026-01-02T03:04:05Z")
-
-    grade_all(folder.assignment, [folder.submissions], folder.output, here, seed=None, observer=Marks())
-    assert "Half of it." in folder.report("bob")
-    assert not is_older(folder.result("bob"), read_changes(folder.output / "bob"))
-    assert ",0.5," in (folder.output / "grades.csv").read_text()
->>>>>>> w-desk
