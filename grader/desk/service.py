@@ -65,6 +65,8 @@ class Service:
         await self.on_desk(self.desk.follow)
         # Those that were not made anew when the server was last ended.
         self.rewrite(await self.on_desk(self.desk.older_pages), "")
+        if len(self.desk.folder.results) > FEW:
+            self._order.start()
         for work in (self._read_all, self._follow, self._rewrite):
             self._start(work())
 
