@@ -94,6 +94,7 @@ class Helper:
 
 
 def main(job: Job) -> None:
+    """Answers requests until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     leave_out_unused()
     with contextlib.suppress(OSError):

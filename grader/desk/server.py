@@ -80,6 +80,7 @@ def expected_address(output: Path, host: str, port: int, base_url: str) -> str:
 
 
 def address_with(address: str, token: str) -> str:
+    """The address that lets its reader in."""
     return f"{address}login?token={quote(token, safe='')}"
 
 
