@@ -61,6 +61,7 @@ class Application:
         self._place = place
 
     def build(self) -> App:
+        """The routes, behind the guard."""
         routes = [
             Route("/login", self.login),
             Route("/name", self.name_page, methods=["GET"]),
@@ -90,6 +91,7 @@ class Application:
     # The way in
 
     async def login(self, request: Request) -> Response:
+        """From a token to a cookie."""
         cookie = self._people.admit(request.query_params.get("token", ""))
         if cookie is None:
             return PlainTextResponse("This token is not known. Open the address that was printed last.\n", 401)
@@ -118,9 +120,11 @@ class Application:
         )
 
     async def name_page(self, request: Request) -> Response:
+        """Asks for a name."""
         return self._page(request, "name", "Your name", {})
 
     async def name(self, request: Request) -> Response:
+        """Takes the name that was asked for."""
         form = parse_qs((await request.body()).decode(errors="replace"))
         try:
             cookie = self._people.call(form.get("name", [""])[0])
@@ -133,12 +137,14 @@ class Application:
     # Pages
 
     async def queue_page(self, request: Request) -> Response:
+        """The questions with what is left."""
         who = _who(request)
         if who is None:
             return RedirectResponse(f"{self._place.base}/name", 303)
         return self._page(request, "queue", "Queue", await self._marking.queue(who))
 
     async def question_page(self, request: Request) -> Response:
+        """One group of equal answers at a time."""
         who, question = _who(request), request.path_params["question"]
         if who is None:
             return RedirectResponse(f"{self._place.base}/name", 303)
@@ -147,12 +153,14 @@ class Application:
         return self._page(request, "question", f"{question} {payload.question.title}", payload)
 
     async def student_page(self, request: Request) -> Response:
+        """All answers of one person."""
         who, alias = _who(request), request.path_params["alias"]
         if who is None:
             return RedirectResponse(f"{self._place.base}/name", 303)
         return self._page(request, "student", alias, await self._looking.student(alias, who))
 
     async def overview_page(self, request: Request) -> Response:
+        """How points and items are spread."""
         who = _who(request)
         if who is None:
             return RedirectResponse(f"{self._place.base}/name", 303)
@@ -174,19 +182,23 @@ class Application:
         return HTMLResponse(html, status)
 
     async def report_style(self, request: Request) -> Response:
+        """The style sheet of the reports, whose parts the desk shows."""
         style = resources.files("grader.report").joinpath("templates/style.css").read_text(encoding="utf-8")
         return Response(style, media_type="text/css")
 
     # What the pages ask
 
     async def queue(self, request: Request) -> Response:
+        """`QueuePayload`."""
         return _json(await self._marking.queue(_require_who(request)))
 
     async def group(self, request: Request) -> Response:
+        """`GroupPayload` of a group that is named."""
         parameters = request.path_params
         return _json(await self._marking.group(parameters["question"], parameters["group"], _require_who(request)))
 
     async def next(self, request: Request) -> Response:
+        """`GroupPayload` of the next one, or the one before."""
         asked = request.query_params
         return _json(
             await self._marking.next(
@@ -200,21 +212,26 @@ class Application:
         )
 
     async def student(self, request: Request) -> Response:
+        """`StudentPayload`."""
         return _json(await self._looking.student(request.path_params["alias"], _require_who(request)))
 
     async def overview(self, request: Request) -> Response:
+        """`OverviewPayload`."""
         return _json(await self._looking.overview(_require_who(request)))
 
     async def comments(self, request: Request) -> Response:
+        """`Comments` that were used before."""
         asked = request.query_params
         _require_who(request)
         return _json(await self._looking.comments(asked.get("question", ""), asked.get("begin", "")))
 
     async def earlier(self, request: Request) -> Response:
+        """`EarlierAnswer`."""
         _require_who(request)
         return _json(await self._looking.earlier(request.path_params["question"], request.path_params["alias"]))
 
     async def decide(self, request: Request) -> Response:
+        """`Decided`, or `Conflict` with status 409."""
         reply = await self._marking.decide(await _body(request, Decide), _require_who(request))
         return _json(reply, 409 if isinstance(reply, Conflict) else 200)
 
@@ -241,6 +258,7 @@ class Application:
         return Route(path, answer, methods=["POST"])
 
     async def events(self, request: Request) -> Response:
+        """Server-sent events, until the page is closed."""
         return StreamingResponse(
             self._listen(_require_who(request)),
             media_type="text/event-stream",

@@ -75,6 +75,7 @@ class Counts:
         """Those in which others have a decision already."""
 
     def set(self, id: str, waiting: int, decided: bool) -> None:
+        """decided: whether some of its members have a decision."""
         self.answers += waiting - self.waiting.pop(id, 0)
         self.offered.discard(id)
         if waiting:
@@ -275,6 +276,7 @@ class Desk:
     # How answers stand
 
     def standing(self, question: str, submission: str) -> Standing:
+        """How one answer stands; as nothing where it is not known."""
         return self._standings[question].get(submission, NOTHING)
 
     def waiting(self, group: Group) -> int:
@@ -287,6 +289,7 @@ class Desk:
         return len(counts.waiting), counts.answers
 
     def decided(self, group: Group) -> list[Change]:
+        """The members' decisions that count."""
         found = (self.standing(group.question, submission).decision for submission in group.members)
         return [decision for decision in found if decision is not None]
 
@@ -299,6 +302,7 @@ class Desk:
         return (each.decision for each in self._standings[question].values() if each.decision is not None)
 
     def is_late(self, submission: str) -> bool:
+        """Whether a submission was handed in late, as far as anybody knows."""
         result = self.folder.results.get(submission)
         return self.folder.late.get(submission, False) or (result is not None and result.late is not None)
 
@@ -324,6 +328,7 @@ class Desk:
         return clean(self.folder.names.get(submission) or submission)
 
     def cells(self, question: str, submission: str) -> list[Cell]:
+        """An answer's cells, as handed in."""
         answer = self.folder.answers[question].get(submission)
         return self._cells(submission, answer) if answer is not None else []
 
@@ -333,9 +338,11 @@ class Desk:
 
     @staticmethod
     def kept_cells(earlier: Earlier) -> list[Cell]:
+        """The cells of an answer that was replaced."""
         return [("code" if cell.cell_type == "code" else "text", cell.source) for cell in earlier.cells]
 
     def exports(self) -> list[Export]:
+        """What was exported, and how many decisions were taken since. Raises MarksError."""
         return self.store.exports()
 
     # Handing out
@@ -406,6 +413,7 @@ class Desk:
         ]
 
     def is_flagged_away(self, question: str, submission: str, who: str) -> bool:
+        """Whether somebody else is to look at an answer first."""
         flags = self.flags(question, submission)
         return any(flag.for_whom != who and (flag.for_whom or flag.who == who) for flag in flags)
 

@@ -59,6 +59,7 @@ class Events:
             self._queues.discard(queue)
 
     def close(self) -> None:
+        """End all connections."""
         self._closed = True
         for queue in self._queues:
             with contextlib.suppress(asyncio.QueueFull):

@@ -42,6 +42,7 @@ Key = tuple[str, tuple[tuple[str, str, float | None], ...], str]
 
 
 def verdicts_of(result: QuestionResult) -> tuple[tuple[str, str, float | None], ...]:
+    """What the checks have found, as far as equal answers must have it in common."""
     return tuple((check.name, check.status, check.points) for check in result.checks)
 
 

@@ -18,6 +18,7 @@ import threading
 from pathlib import Path
 from typing import Any, Literal
 
+from grader.desk.order import load
 from grader.faults import Faults
 from grader.light import leave_out_unused
 
@@ -36,6 +37,11 @@ class Helper:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
+
+    def start(self) -> None:
+        """So that it has loaded what it needs when it is asked. Raises OSError."""
+        with self._lock:
+            self._running()
 
     def ask(self, request: Any) -> Any:
         """Waits for the answer. Raises HelperError."""
@@ -89,6 +95,7 @@ class Helper:
 
 
 def main(job: Job) -> None:
+    """Answers requests until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     leave_out_unused()
     with contextlib.suppress(OSError):
@@ -97,6 +104,8 @@ def main(job: Job) -> None:
     # What a library prints is no answer.
     os.dup2(2, 1)
     work = _order if job == "order" else _Pages()
+    if job == "order":
+        load()
     for line in requests:
         try:
             answer = {"done": work(json.loads(line))}

@@ -38,10 +38,12 @@ class Leases:
         return True
 
     def release(self, who: str, place: Place) -> None:
+        """Give it back; nothing happens where somebody else has it."""
         if self.holder(place) == who:
             del self._leases[place]
 
     def holder(self, place: Place) -> str | None:
+        """Who has it; None where nobody does, or no longer."""
         lease = self._leases.get(place)
         if lease is None:
             return None
@@ -55,9 +57,11 @@ class Leases:
         yield from [lease for place, lease in list(self._leases.items()) if self.holder(place) is not None]
 
     def all_of(self, question: str) -> Iterator[Lease]:
+        """Those of a question."""
         return (lease for lease in self.all() if lease.place[0] == question)
 
     def page_opened(self, who: str) -> None:
+        """Somebody listens; their leases last."""
         self._pages[who] = self._pages.get(who, 0) + 1
         self._extend(who, SECONDS)
 
@@ -69,6 +73,7 @@ class Leases:
             self._extend(who, GRACE)
 
     def present(self) -> list[str]:
+        """Who has a page open, by name."""
         return sorted(self._pages)
 
     def _extend(self, who: str, seconds: float) -> None:

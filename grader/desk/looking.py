@@ -44,6 +44,7 @@ class Looking:
         self._service = service
 
     async def student(self, alias: str, who: str) -> StudentPayload:
+        """All answers of one person, for late work and objections."""
         service, desk = self._service, self._service.desk
         submission = desk.names.submission(alias)
         result = desk.folder.results.get(submission or "")
@@ -136,6 +137,7 @@ class Looking:
         )
 
     async def overview(self, who: str) -> OverviewPayload:
+        """How points and items are spread, by question and marker."""
         service, desk = self._service, self._service.desk
         ids = await service.on_desk(lambda: [id for id in desk.folder.answers if any(desk.marked(id))])
         for id in ids:

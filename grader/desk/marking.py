@@ -28,9 +28,11 @@ class Marking:
         self._service = service
 
     async def queue(self, who: str) -> QueuePayload:
+        """What is left, and of whom."""
         return await self._service.on_desk(queue_view, self._service.desk, who, list(self._service.faults))
 
     async def group(self, question: str, id: str, who: str) -> GroupPayload:
+        """A group that is named."""
         prepared = await self._service.prepared(question)
         return await self._show(prepared, resolve(prepared, id), who)
 
@@ -58,10 +60,12 @@ class Marking:
         return await self._show(prepared, group, who, second=second)
 
     async def page_opened(self, who: str) -> None:
+        """A page of theirs listens from now on."""
         await self._service.on_desk(self._service.desk.leases.page_opened, who)
         self._service.events.tell("people", {"people": self._service.desk.leases.present()})
 
     async def page_closed(self, who: str) -> None:
+        """It does not any more."""
         await self._service.on_desk(self._service.desk.leases.page_closed, who)
         self._service.events.tell("people", {"people": self._service.desk.leases.present()})
 
@@ -228,6 +232,7 @@ class Meant(NamedTuple):
     """The points of the items."""
 
     def points(self, most: float) -> float:
+        """What counts. most: the question's maximum."""
         return points_of(self.chosen, self.said.adjustment, most)
 
 

@@ -51,6 +51,7 @@ class Pseudonyms:
         return self._aliases[submission]
 
     def submission(self, alias: str) -> str | None:
+        """Whose an alias is, in capitals or not; None where it is nobody's."""
         return self._submissions.get(alias.upper())
 
     def place(self, submission: str) -> bytes:

@@ -14,6 +14,13 @@ _NEAR_TOKENS = 2_000
 """Of an answer, as far as near-equal ones are looked for."""
 
 
+def load() -> None:
+    """What takes seconds to be imported, before it is needed."""
+    import scipy.cluster.hierarchy  # noqa: F401
+    import sklearn.decomposition
+    import sklearn.feature_extraction.text  # noqa: F401
+
+
 def leaf_order(sources: Sequence[str], kind: Literal["code", "text"]) -> list[int]:
     """The places of these answers, in the order of the leaves of a hierarchical clustering.
 

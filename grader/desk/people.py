@@ -59,9 +59,11 @@ class People:
 
     @property
     def asks_for_names(self) -> bool:
+        """Whether whoever has the token says what they are called."""
         return self._alone is not None and not self._name
 
     def names(self) -> list[str]:
+        """Who is in the file, in order. Raises PeopleError."""
         self._read()
         return sorted(self._known)
 
@@ -133,6 +135,7 @@ def fit_name(name: str) -> str:
 
 
 def new_token() -> str:
+    """256 bits, for an address."""
     return secrets.token_urlsafe(32)
 
 

@@ -42,6 +42,7 @@ class Pieces(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def size(self) -> int:
+        """In characters."""
         return len(self.answer_html) + len(self.context_html) + len(self.checks_html) + len(self.notes_html)
 
 
@@ -55,12 +56,14 @@ class Kept:
         self._lock = Lock()
 
     def get(self, key: tuple[str, ...]) -> Pieces | None:
+        """None where they are not there, or not any more."""
         with self._lock:
             if key in self._found:
                 self._found.move_to_end(key)
             return self._found.get(key)
 
     def put(self, key: tuple[str, ...], pieces: Pieces) -> None:
+        """Keep them, as long as there is room."""
         with self._lock:
             if key in self._found:
                 self._size -= self._found.pop(key).size

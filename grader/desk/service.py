@@ -65,6 +65,8 @@ class Service:
         await self.on_desk(self.desk.follow)
         # Those that were not made anew when the server was last ended.
         self.rewrite(await self.on_desk(self.desk.older_pages), "")
+        if len(self.desk.folder.results) > FEW:
+            self._order.start()
         for work in (self._read_all, self._follow, self._rewrite):
             self._start(work())
 
@@ -94,9 +96,11 @@ class Service:
         task.add_done_callback(self._tasks.discard)
 
     async def on_desk(self, work: Callable[..., T], *arguments: object) -> T:
+        """Run `work` in the thread that knows the class, after all that was asked before."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(*arguments))
 
     async def on_render(self, work: Callable[[], T]) -> T:
+        """Run `work` in the thread that makes pieces of pages."""
         return await asyncio.get_running_loop().run_in_executor(self._rendering, work)
 
     # Following the disk

@@ -40,6 +40,7 @@ class Teamwork:
 
     @property
     def is_dealt(self) -> bool:
+        """Whether shares were dealt out."""
         return bool(self._dealt)
 
     def holder(self, question: str, submission: str) -> str:
@@ -54,9 +55,11 @@ class Teamwork:
         return not self._dealt or self.holder(question, submission) in ("", who)
 
     def twice(self, question: str) -> bool:
+        """Whether a part of a question is to be marked twice."""
         return any(place[0] in (question, "") for place in self._second)
 
     def is_for_second(self, question: str, submission: str, who: str) -> bool:
+        """Whether somebody may give an answer its second mark, as far as that was dealt out."""
         for place in ((question, submission), ("", submission), (question, ""), ("", "")):
             if place in self._second:
                 return self._second[place] in ("", who)

@@ -58,6 +58,7 @@ def _criteria(criteria: str) -> str:
 
 
 def decision_view(change: Change, count: int = 1) -> DecisionView:
+    """count: of how many members."""
     return DecisionView(
         id=change.id,
         points=change.points,
@@ -82,6 +83,7 @@ def decisions_of(changes: Iterable[Change]) -> list[DecisionView]:
 
 
 def adjustment_view(adjustment: Adjustment) -> AdjustmentView:
+    """What is added to a submission's points as a whole, or taken off."""
     return AdjustmentView(
         kind=adjustment.kind,
         points=adjustment.points,
@@ -184,6 +186,7 @@ def _near(desk: Desk, group: Group) -> NearView:
 
 
 def place_of(desk: Desk, prepared: Prepared, group: Group | None) -> Place:
+    """Where a group stands in its question, and what is left there."""
     left, answers_left = desk.left(prepared)
     return Place(
         index=prepared.place[group.id] + 1 if group is not None and group.id in prepared.place else 0,
@@ -194,10 +197,12 @@ def place_of(desk: Desk, prepared: Prepared, group: Group | None) -> Place:
 
 
 def leases_view(desk: Desk) -> list[LeaseView]:
+    """Who is at which groups."""
     return [LeaseView(who=lease.who, question=lease.place[0], group=lease.place[1]) for lease in desk.leases.all()]
 
 
 def queue_view(desk: Desk, who: str, faults: Sequence[str] = ()) -> QueuePayload:
+    """faults: lines for people, beside those of results that cannot be read."""
     at: dict[str, list[str]] = {}
     for lease in desk.leases.all():
         at.setdefault(lease.place[0], []).append(lease.who)

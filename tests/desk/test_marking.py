@@ -16,6 +16,7 @@ from marks.small_class import RUBRIC, hand_in, marked
 from grader.desk.people import invite
 from grader.results.decisions import Store, read_marks
 from grader.results.results import Lateness, write_result
+from grader.results.teamwork import Cell
 
 ITEMS = """
 [[question.item]]
@@ -547,3 +548,25 @@ def test_points_are_given_for_another_reason(late: tuple[Marker, Path]) -> None:
     assert (
         "not handed in late" in ada.post("/api/adjust", expect=409, op="a2", alias=names["ann"], **late_only)["error"]
     )
+
+
+def test_the_answer_before_this_one_is_shown_with_what_has_changed(ada: Marker, results: Path) -> None:
+    ada.decide(group_with(ada, "Yes"), points=0.5)
+    cleo = aliases(ada)["cleo"]
+    assert ada.get(f"/api/answer/1.1.c/{cleo}/earlier")["answer_html"] == "", "there was none"
+    # As a grading leaves it behind when another answer is handed in.
+    old = marked(results, "cleo").question("1.1.c").answer
+    with Store.open(results) as store:
+        cell = Cell(cell_type="markdown", source="Yes, it **does**.")
+        store.keep_answers("cleo", {"1.1.c": (old, [cell])}, "2026-03-02T10:00:00+00:00")
+    hand_in(results, "cleo", a1_1_c="Yes, it did.")
+    lapsed = eventually(lambda: (one := group_with_any(ada, "did")) and one["group"]["lapsed"])
+    assert "<strong>does</strong>" in lapsed["answer_html"]
+    assert lapsed["decision"]["points"] == 0.5
+    earlier = ada.get(f"/api/answer/1.1.c/{cleo}/earlier")
+    assert (earlier["when"], "<strong>does</strong>" in earlier["answer_html"]) == ("2026-03-02T10:00:00+00:00", True)
+    assert "<ins>did</ins>" in earlier["changes_html"]
+
+
+def group_with_any(marker: Marker, words: str) -> Any:
+    return next((shown for shown in groups(marker) if words in shown["group"]["answer_html"]), None)
