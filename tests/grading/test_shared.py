@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import threading
 import time
@@ -222,14 +223,23 @@ def second_answer(rubric: Path) -> int:
     return min(Reference(load_assignment(rubric)).answers["1.1.b"].cells)
 
 
-def test_it_is_asked_while_it_runs(mini: Path, server: ForkServer) -> None:
-    add_cell(mini, second_answer(mini), WAITS)
-    assignment = load_assignment(mini)
+@contextlib.contextmanager
+def running(rubric: Path, server: ForkServer) -> Iterator[tuple[SharedReference, BorrowedReference]]:
+    """A shared reference that has begun to run, and one who asks it."""
+    assignment = load_assignment(rubric)
     shared = SharedReference(assignment, SEED, server)
     shared.begin()
     try:
         reference = BorrowedReference(assignment, partial(shared.answer, 0))
         reference.wait()
+        yield shared, reference
+    finally:
+        shared.stop()
+
+
+def test_it_is_asked_while_it_runs(mini: Path, server: ForkServer) -> None:
+    add_cell(mini, second_answer(mini), WAITS)
+    with running(mini, server) as (shared, reference):
         assert reference.namespace("1.1.a", 7).double(4) == 8
         assert shared.lent is not None
         assert not shared.lent.whole
@@ -238,39 +248,23 @@ def test_it_is_asked_while_it_runs(mini: Path, server: ForkServer) -> None:
         wait_until(lambda: ending.eval("__import__('os').path.exists('/tmp/waits')") is True)
         ending.eval("__import__('os').rmdir('/tmp/waits')")
         assert reference.namespace("1.1.b", 7).quadruple(4) == 16
-    finally:
-        shared.stop()
 
 
 def test_a_cell_that_fails_is_told_to_those_who_ask_for_more_and_to_nobody_before(
     mini: Path, server: ForkServer
 ) -> None:
     add_cell(mini, second_answer(mini), "raise ValueError('later')")
-    assignment = load_assignment(mini)
-    shared = SharedReference(assignment, SEED, server)
-    shared.begin()
-    try:
-        reference = BorrowedReference(assignment, partial(shared.answer, 0))
-        reference.wait()
+    with running(mini, server) as (_, reference):
         assert reference.namespace("1.1.a", 7).double(4) == 8
         asked = reference.namespace("1.1.b", 7)
         with pytest.raises(RubricError, match="raised ValueError: later"):
             asked.quadruple(4)
-    finally:
-        shared.stop()
 
 
 def test_whoever_has_no_fork_server_starts_sandboxes_of_their_own(
     server: ForkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "lend", lambda: None)
-    assignment = load_assignment(MINI)
-    shared = SharedReference(assignment, SEED, server)
-    shared.begin()
-    try:
+    with running(MINI, server) as (shared, reference):
         assert shared.answer(0, "fork server") is None
-        reference = BorrowedReference(assignment, partial(shared.answer, 0))
-        reference.wait()
         assert reference.namespace("1.1.b", 7).quadruple(4) == 16
-    finally:
-        shared.stop()
