@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from nbformat.v4 import new_notebook
 
-from grader.assignment.assignment import Assignment, Limits
+from grader.assignment.assignment import Assignment, Limits, RubricError
 from grader.execution.borrowed import BorrowedSandbox
 from grader.execution.checkpoints import Checkpoints, Replacement
 from grader.execution.forkserver import ForkServer
@@ -144,6 +144,16 @@ class SharedReference(LendsServer):
             case _:
                 return super().answer(worker, *request)
         return None
+
+    def finish(self) -> None:
+        """Wait until it has run to its end, also where nobody asks for that. RubricError: a cell of it fails.
+
+        So whether a rubric is at fault does not depend on how far the checks of a class have asked.
+        """
+        with self.lock:
+            self.reached.wait_for(lambda: self.error is not None or (self.lent is not None and self.lent.whole))
+            if isinstance(self.error, RubricError):
+                raise self.error
 
     def forget(self, worker: int) -> None:
         with self.lock:

@@ -254,11 +254,13 @@ def test_a_cell_that_fails_is_told_to_those_who_ask_for_more_and_to_nobody_befor
     mini: Path, server: ForkServer
 ) -> None:
     add_cell(mini, second_answer(mini), "raise ValueError('later')")
-    with running(mini, server) as (_, reference):
+    with running(mini, server) as (shared, reference):
         assert reference.namespace("1.1.a", 7).double(4) == 8
         asked = reference.namespace("1.1.b", 7)
         with pytest.raises(RubricError, match="raised ValueError: later"):
             asked.quadruple(4)
+        with pytest.raises(RubricError, match="raised ValueError: later"):
+            shared.finish()
 
 
 def test_whoever_has_no_fork_server_starts_sandboxes_of_their_own(

@@ -48,5 +48,7 @@ def local_pool(jobs: int = 0, tell: Tell | None = None, server: ForkServer | Non
                 stack.callback(shared.stop)
             # One more for each, so that none waits for the results of another to be written.
             yield Pool(workers, 2 * count, rubric)
+            if shared is not None:
+                shared.finish()
 
     return make
