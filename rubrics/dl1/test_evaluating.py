@@ -210,8 +210,21 @@ def _telling_predictions(rng: np.random.Generator, samples: int) -> tuple[Array,
         others = [((known > threshold) == labels).mean() for threshold in (0.0, 0.25, 0.6, 0.74, 1.0, known.mean())]
         others += [1 - right, known.round().mean(), (known.round() == labels)[labels == 1].mean()]
         if min(abs(other - right) for other in others) > 0.005:
-            order = rng.permutation(samples)
+            order = _telling_order(rng, known.round() == labels)
             return known[order], labels[order]
+
+
+def _telling_order(rng: np.random.Generator, right: Array) -> Array:
+    """An order in which no portion that may be taken for the whole has as many right predictions as the whole."""
+    order = rng.permutation(len(right))
+    for _ in range(100):
+        portions = [
+            part for size in (8, 10, 16, 20, 32) for part in (order[:size], order[-(len(right) % size or size) :])
+        ]
+        if min(abs(right[part].mean() - right.mean()) for part in portions) > 0.005:
+            break
+        order = rng.permutation(len(right))
+    return order
 
 
 def _items(result: Any) -> list[Any]:
