@@ -57,17 +57,16 @@ def prove(
     Where it comes to a verdict, the rubric comes to the same: it is the same code, and heard the same answers.
     Raises RubricError.
     """
+    answers = {q.id: bench.reference.sources(q.id) for q in assignment.questions if q.kind == "code"}
+    undecided: list[Undecided] = []
     with bundle_of(content) as bundle:
         asked = {check.question for check in bundle.checks}
-    answers = {q.id: bench.reference.sources(q.id) for q in assignment.questions if q.kind == "code"}
-    cases = [case for case in load_cases(assignment, bench.checks, answers) if case.question in asked]
-    progress(f"trying the released checks on {len(cases)} answers")
-    undecided: list[Undecided] = []
-    if ready is None:
-        with bundle_of(content) as bundle:
-            tried = partial(_try_all, bundle, cases, seed, undecided)
-            with_checks(bundle.assignment, lambda checker: tried(bench, checker), Overtime(bundle.assignment))
-    else:
+        cases = [case for case in load_cases(assignment, bench.checks, answers) if case.question in asked]
+        progress(f"trying the released checks on {len(cases)} answers")
+        if ready is None:
+            tried = partial(_try_all, bundle, cases, seed, undecided, bench)
+            with_checks(bundle.assignment, tried, Overtime(bundle.assignment))
+    if ready is not None:
         parts = [partial(try_released, content, part, seed) for part in parts_of(assignment, cases)]
         for found in outcomes(ready.workers, ready.width, parts, {}, uninterrupted(assignment)):
             undecided += found
